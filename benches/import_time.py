@@ -1,0 +1,129 @@
+"""
+What it costs to have telesink without using it: import time over `import logging`, modules, memory, threads, and
+the processor time of an open pipeline that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benches import machine, ours, runner
+from benches.tables import import_tables
+
+NAME = "import_time"
+RUNS = 15
+
+# Module to import -> the package whose version is shown.
+MODULES = {
+    "telesink": "telesink",
+    "picologging": "picologging",
+    "logust": "logust",
+    "loguru": "loguru",
+    "structlog": "structlog",
+    "logxide": "logxide",
+    "opentelemetry.sdk._logs": "opentelemetry-sdk",
+}
+
+_IDLE_SECONDS = 5.0
+_QUICK_IDLE_SECONDS = 1.0
+
+
+def measure(*, scratch: str, module: str) -> dict[str, Any]:
+    """One import in this process, in which `logging` is there already. The files are in the system's cache."""
+    import logging
+
+    import psutil
+
+    del scratch, logging
+    process = psutil.Process()
+    modules, memory, threads = len(sys.modules), process.memory_info().rss, process.num_threads()
+    start = time.perf_counter_ns()
+    importlib.import_module(module)
+    nanoseconds = time.perf_counter_ns() - start
+    return {
+        "milliseconds": round(nanoseconds / 1e6, 3),
+        "modules": len(sys.modules) - modules,
+        "memory_kib": (process.memory_info().rss - memory) // 1024,
+        "threads": process.num_threads() - threads,
+    }
+
+
+def measure_logging(*, scratch: str) -> dict[str, Any]:
+    """What `import logging` itself costs, for scale; in a fresh interpreter, since this one needed it already."""
+    import subprocess
+
+    program = (
+        "import time\nstart = time.perf_counter_ns()\nimport logging\nprint((time.perf_counter_ns() - start) / 1e6)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=scratch, capture_output=True, text=True, timeout=30, check=True
+    )
+    return {"milliseconds": round(float(done.stdout), 3)}
+
+
+def measure_idle(*, scratch: str, seconds: float) -> dict[str, Any]:
+    """Threads after opening, after a record, and the processor time of the whole process while nothing happens."""
+    import logging
+
+    import psutil
+    import telesink
+
+    process = psutil.Process()
+    before = process.num_threads()
+    telesink.install_logging(f"sqlite:///{Path(scratch) / 'idle.db'}")
+    opened = process.num_threads()
+    logging.getLogger("idle").info("one record")
+    telesink.flush(timeout_seconds=10)
+    ours.wait_until_idle()
+    time.sleep(0.2)  # whatever the worker does on its way to sleep
+    running = process.num_threads()
+    switches = sum(process.num_ctx_switches())
+    start = time.process_time_ns()
+    time.sleep(seconds)
+    return {
+        "threads_opened": opened - before,
+        "threads_running": running - before,
+        "idle_seconds": seconds,
+        "idle_processor_ms": round((time.process_time_ns() - start) / 1e6, 3),
+        "idle_switches": sum(process.num_ctx_switches()) - switches,
+    }
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benches import_time",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", help=f"modules, with commas: {', '.join(MODULES)}")
+    runner.add_common_options(parser, RUNS)
+    return parser
+
+
+def main(argv: list[str]) -> None:
+    arguments = build_parser().parse_args(argv)
+    machine.refuse_debug_build()
+    machine.warn_if_busy()
+    installed = machine.versions()
+    wanted = arguments.only.split(",") if arguments.only else list(MODULES)
+    if unknown := set(wanted) - set(MODULES):
+        sys.exit(f"error: unknown module {sorted(unknown)[0]!r}, known are {', '.join(MODULES)}")
+    wanted = [module for module in wanted if installed[MODULES[module]] != "not installed"]
+
+    runs = runner.runs_of(arguments, RUNS)
+    idle = {"seconds": _QUICK_IDLE_SECONDS if arguments.quick else _IDLE_SECONDS}
+    watch = runner.Stopwatch()
+    tasks = [runner.Task(NAME, "measure", {"module": module}) for module in wanted]
+    runner.interleaved(tasks, 1)  # compiles to bytecode, and fills the system's cache
+    results = runner.interleaved([runner.Task(NAME, "measure_logging", {}), *tasks], runs)
+    results += runner.interleaved([runner.Task(NAME, "measure_idle", idle)], min(runs, 3))
+    found = runner.report(NAME, {"runs": runs}, results, watch.seconds)
+    print(import_tables(found))
+    runner.save(found, arguments, is_complete=arguments.only is None)
+
+

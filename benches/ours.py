@@ -1,0 +1,149 @@
+"""telesink as a contestant, and what the benchmarks need to look into it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from benches.contestants import FINISH_SECONDS_MAX, Ledger, Session, logger_with, logging_call
+from benches.workload import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_TOTALS = ("offered", "accepted", "delivered", "rejected", "dropped", "pending")
+
+
+def start_telesink(scratch: Path, scenario: str, _records_max: int) -> Session:
+    import telesink
+
+    # A flood outruns any disk for a while; `block`, so that every record has to be in the database in the end.
+    handler = telesink.LogHandler(
+        f"sqlite:///{scratch / 'out.db'}", when_full="block", block_timeout_seconds=FINISH_SECONDS_MAX
+    )
+    call = logging_call(logger_with(handler), scenario)
+    return Session(call, finish_telesink, _count_in_database(scratch / "out.db"))
+
+
+def start_telesink_null(_scratch: Path, scenario: str, _records_max: int) -> Session:
+    import telesink
+
+    handler = telesink.LogHandler("null://", when_full="block", block_timeout_seconds=FINISH_SECONDS_MAX)
+
+    def count(_offered: int) -> Ledger:
+        # There is no destination to look at: the sink's own counter has to do.
+        totals = telesink_totals()
+        return Ledger(totals["accepted"], totals["delivered"], totals["rejected"] + totals["dropped"])
+
+    return Session(logging_call(logger_with(handler), scenario), finish_telesink, count)
+
+
+def start_telesink_full(scratch: Path, scenario: str, _records_max: int) -> Session:
+    """A full queue before a sink that cannot write, because another process holds the database."""
+    import telesink
+
+    path = scratch / "out.db"
+    handler = telesink.LogHandler(
+        f"sqlite:///{path}",
+        when_full="drop_newest",
+        queue_records_max=1_000,
+        retry_initial_seconds=0.01,
+        retry_max_seconds=0.05,
+    )
+    logger = logger_with(handler)
+    logger.info("the tables are made before the file is held")
+    finish_telesink()
+    holder = Holder(path)
+    for number in range(2_000):
+        logger.info("fills the queue, number %d", number)
+
+    def finish() -> None:
+        holder.release()
+        finish_telesink()
+
+    return Session(logging_call(logger, scenario), finish, _count_in_database(path))
+
+
+class Holder:
+    """Another process that holds the write lock of a SQLite file until it is told to let go."""
+
+    _PROGRAM = (
+        "import sqlite3, sys\n"
+        "held = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)\n"
+        "held.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "held.execute('ROLLBACK')\n"
+        "print('released', flush=True)\n"
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", self._PROGRAM, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._expect("held")
+
+    def release(self) -> None:
+        """Returns as soon as the lock is free."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self._expect("released")
+        self._process.communicate(timeout=10)
+
+    def _expect(self, word: str) -> None:
+        assert self._process.stdout is not None
+        if (said := self._process.stdout.readline().strip()) != word:
+            raise RuntimeError(f"the process that holds the database said {said!r}, expected {word!r}")
+
+
+def finish_telesink() -> bool:
+    import telesink
+
+    return bool(telesink.flush(timeout_seconds=FINISH_SECONDS_MAX))
+
+
+def telesink_totals() -> dict[str, int]:
+    """The counters of all lanes (here there is one), causes summed up."""
+    import telesink
+
+    totals = dict.fromkeys(_TOTALS, 0)
+    for stats in telesink.stats().values():
+        for name in _TOTALS:
+            value = getattr(stats, name)
+            totals[name] += sum(value.values()) if hasattr(value, "values") else value
+    return totals
+
+
+def _count_in_database(path: Path) -> Callable[[int], Ledger]:
+    """Counts rows. What was logged before, to set the scene, is in the counters already and is taken off."""
+    before = telesink_totals()
+
+    def count(_offered: int) -> Ledger:
+        now = telesink_totals()
+        change = {name: now[name] - before[name] for name in _TOTALS}
+        pattern = f"%{MARKER}%"
+        with sqlite3.connect(path) as connection:
+            (delivered,) = connection.execute(
+                "SELECT count(*) FROM telesink_logs WHERE body LIKE ?", (pattern,)
+            ).fetchone()
+            sample = connection.execute(
+                "SELECT ts, logger, body, attributes FROM telesink_logs WHERE body LIKE ? LIMIT 1", (pattern,)
+            ).fetchone()
+        return Ledger(change["accepted"], delivered, change["rejected"] + change["dropped"], str(sample or ""))
+
+    return count
+
+
+def wait_until_idle(seconds_max: float = 5.0) -> None:
+    """Leaves the worker time to go to sleep, so that what follows measures rest."""
+    deadline = time.monotonic() + seconds_max
+    while telesink_totals()["pending"] and time.monotonic() < deadline:
+        time.sleep(0.05)

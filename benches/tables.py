@@ -1,0 +1,108 @@
+"""The markdown tables, for the terminal and for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benches.registry import CONTESTANTS
+from benches.runner import median
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A table; all columns but the first are numbers, and stand on the right."""
+    align = ["---", *("---:" for _ in head[1:])]
+    return "".join("| " + " | ".join(row) + " |\n" for row in (head, align, *rows))
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def hot_path_tables(found: dict[str, Any]) -> str:
+    """Cost to the caller, then what became of the records."""
+    results = found["results"]
+    names = [name for name in CONTESTANTS if any(result["contestant"] == name for result in results)]
+    return (
+        "Nanoseconds a call, flood of one thread (`×` = against NullHandler; paced: 20,000 records/s)\n\n"
+        f"{_one_thread(results, names)}\n"
+        "Four threads, plain message, nanoseconds\n\n"
+        f"{_four_threads(results, names)}\n"
+        "What became of the records, all runs of the plain flood of one thread together\n\n"
+        f"{_outcomes(results, names)}\n"
+    )
+
+
+def _of(results: list[dict[str, Any]], name: str, *case: object) -> list[dict[str, Any]]:
+    """The runs of one contestant in one case: scenario, mode, threads."""
+    return [
+        result
+        for result in results
+        if result["contestant"] == name and (result["scenario"], result["mode"], result["threads"]) == case
+    ]
+
+
+def _one_thread(results: list[dict[str, Any]], names: list[str]) -> str:
+    null = median(_of(results, "null", "plain", "flood", 1), "ns_per_call")
+    rows = []
+    for name in names:
+        plain = _of(results, name, "plain", "flood", 1)
+        cost = median(plain, "ns_per_call")
+        paced = _of(results, name, "plain", "paced", 1)
+        rows.append([
+            _title(name),
+            number(cost),
+            number(cost / null if cost and null else None, 2),
+            number(median(plain, "p50")),
+            number(median(plain, "p99")),
+            number(median(plain, "p999")),
+            number(median(_of(results, name, "extra", "flood", 1), "ns_per_call")),
+            number(median(_of(results, name, "exception", "flood", 1), "ns_per_call")),
+            number(median(paced, "p50")),
+            number(median(paced, "p99")),
+        ])
+    head = ["", "plain", "×", "p50", "p99", "p99.9", "extra", "exception", "paced p50", "paced p99"]
+    return markdown(head, rows)
+
+
+def _four_threads(results: list[dict[str, Any]], names: list[str]) -> str:
+    rows = []
+    for name in names:
+        flood = _of(results, name, "plain", "flood", 4)
+        paced = _of(results, name, "plain", "paced", 4)
+        if flood or paced:
+            rows.append([
+                _title(name),
+                number(median(flood, "wall_ns_per_call")),
+                *(number(median(flood, key)) for key in ("p50", "p99", "p999")),
+                *(number(median(paced, key)) for key in ("p50", "p99", "p999")),
+            ])
+    head = ["", "flood, wall", "p50", "p99", "p99.9", "paced p50", "p99", "p99.9"]
+    return markdown(head, rows)
+
+
+def _outcomes(results: list[dict[str, Any]], names: list[str]) -> str:
+    rows = []
+    for name in names:
+        runs = _of(results, name, "plain", "flood", 1)
+        done = [run for run in runs if "error" not in run]
+        if name in {"noop", "null"} or not runs:  # they deliver nothing anywhere
+            continue
+        counts = [sum(run[key] for run in done) for key in ("offered", "accepted", "delivered", "dropped", "failed")]
+        row = [_title(name), *(number(count) for count in counts)]
+        row += [number(median(done, "stored_per_second")), number(median(done, "processor_us_per_record"), 1)]
+        rows.append([*row, _remarks(name, results)])
+    head = ["", "offered", "accepted", "delivered", "dropped", "failed", "records/s stored", "CPU µs/record", "remarks"]
+    return markdown(head, rows)
+
+
+def _remarks(name: str, results: list[dict[str, Any]]) -> str:
+    """The note on the contestant, what its records lack, and how runs failed."""
+    mine = [result for result in results if result["contestant"] == name]
+    lacks = sorted({f"no {thing} in the record" for result in mine for thing in result.get("lacks", ())})
+    errors = sorted({result["error"] for result in mine if "error" in result})
+    return "; ".join([part for part in (CONTESTANTS[name].note, *lacks, *errors) if part])
+
+
+def _title(name: str) -> str:
+    title = CONTESTANTS[name].title
+    return f"**{title}**" if name == "telesink" else title

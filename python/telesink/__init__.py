@@ -1,0 +1,57 @@
+"""
+A native telemetry pipeline inside a Python process.
+
+>>> import logging, telesink
+>>> handler = telesink.install_logging("memory://")
+>>> logging.getLogger("shop").warning("low stock", extra={"sku": "A7", "left": 2})
+>>> bool(telesink.flush())
+True
+
+Importing starts no thread, opens nothing and imports no optional dependency.
+"""
+
+from telesink import _native
+from telesink._context import bind, context, current_context, unbind
+from telesink._lifecycle import aflush, enqueue, flush, recent, stats
+from telesink._logging import LogHandler, install_logging, shutdown
+from telesink._pipeline import Pipeline
+from telesink._redaction import Redaction
+from telesink._settings import Settings
+from telesink._stats import Receipt, Stats
+from telesink.exceptions import AuthError, ConfigError, ConnectError, SchemaError, TelesinkError
+
+__all__ = [
+    "AuthError",
+    "ConfigError",
+    "ConnectError",
+    "LogHandler",
+    "Pipeline",
+    "Receipt",
+    "Redaction",
+    "SchemaError",
+    "Settings",
+    "Stats",
+    "TelesinkError",
+    "__version__",
+    "aflush",
+    "bind",
+    "context",
+    "current_context",
+    "enqueue",
+    "flush",
+    "install_logging",
+    "recent",
+    "shutdown",
+    "stats",
+    "unbind",
+]
+
+#: The version of the wheel.
+__version__: str = _native.VERSION
+
+if _native.IS_DEBUG_BUILD:
+    import warnings
+
+    warnings.warn(
+        "this is a debug build of telesink: do not measure with it (build with --release)", stacklevel=2
+    )

@@ -1,0 +1,321 @@
+"""The pipeline: one or more sinks behind one door."""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+from telesink import _native
+from telesink._redaction import native_set
+from telesink._resource import resource_attributes
+from telesink._settings import Settings, is_setting
+from telesink._stats import Receipt, Stats, pipeline_stats, sink_stats
+from telesink.exceptions import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Any, Self
+
+    from telesink._redaction import Redaction
+
+#: All pipelines of the process that are still alive, for flush, statistics and the end of the program.
+live: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+
+
+class Pipeline:
+    """
+    Takes records and hands them to one or more sinks, each with its own queue and native thread.
+
+    Opening checks everything and touches nothing: no connection, no file, no thread before the first record.
+
+    :param dsn: where the records go: one DSN, several, or none yet (records then wait, bounded, for
+        :meth:`add_sink`).
+    :param settings: how; by default :class:`Settings` as read from the environment.
+    :param options: settings by name, or options of the sink (of one DSN only).
+    :raises ConfigError: unknown scheme, option or value.
+
+    >>> import telesink
+    >>> with telesink.Pipeline("memory://") as pipeline:
+    ...     pipeline.enqueue({"body": "paid", "level": "INFO", "amount": 12})
+    ...     bool(pipeline.flush())
+    ...     [(record["body"], record["attributes"]) for record in pipeline.recent()]
+    True
+    True
+    [('paid', {'amount': 12})]
+    """
+
+    def __init__(
+        self,
+        dsn: str | Sequence[str] = (),
+        *,
+        settings: Settings | None = None,
+        **options: Any,
+    ) -> None:
+        dsns = [dsn] if isinstance(dsn, str) else list(dsn)
+        chosen = {name: options.pop(name) for name in list(options) if is_setting(name)}
+        base = Settings(**chosen) if settings is None else settings.replace(**chosen) if chosen else settings
+        if options and len(dsns) != 1:
+            raise _ambiguous_options(options)
+        self.settings = base
+        self._native = _native.Pipeline(resource_attributes(base.resource), native_set(base.redact))
+        for one in dsns:
+            self._add(one, None, None, (), (), options, base)
+        live.add(self)
+
+    def enqueue(self, record: Mapping[str, Any]) -> bool:
+        """
+        Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
+
+        The mapping has the keys ``body``, ``level`` (name or number, default INFO), ``logger``, ``time`` (datetime,
+        or nanoseconds since the epoch), ``event_name``, ``trace_id``, ``span_id`` (hex) and ``attributes``, all
+        optional but ``body``; other keys become attributes.
+
+        :raises TypeError: the record is no mapping.
+        :raises ValueError: it has no body, or one of the keys above has a value that cannot be meant.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").enqueue({"body": "paid"})
+        True
+        """
+        return self._native.enqueue(record)
+
+    def enqueue_many(self, records: Iterable[Mapping[str, Any]]) -> int:
+        """
+        Offer records in order; answer how many were taken.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").enqueue_many({"body": str(number)} for number in range(3))
+        3
+        """
+        enqueue = self._native.enqueue
+        return sum(1 for record in records if enqueue(record))
+
+    def add_sink(
+        self,
+        dsn: str,
+        *,
+        name: str | None = None,
+        level: int | str = 0,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        **options: Any,
+    ) -> str:
+        """
+        Add a sink while records flow; answer its name.
+
+        :param name: unique in the pipeline; by default the DSN's scheme, numbered if need be.
+        :param level: least level that the sink takes.
+        :param include: loggers to take, those below them included; empty takes all.
+        :param exclude: loggers to leave out.
+        :raises ConfigError: the DSN or an option is wrong, or the name is taken.
+
+        >>> import telesink
+        >>> pipeline = telesink.Pipeline("null://")
+        >>> pipeline.add_sink("memory://", level="ERROR", exclude=["shop.noise"])
+        'memory'
+        """
+        chosen = {key: options.pop(key) for key in list(options) if is_setting(key)}
+        settings = self.settings.replace(**chosen) if chosen else self.settings
+        return self._add(dsn, name, level_number(level), tuple(include), tuple(exclude), options, settings)
+
+    def _add(  # noqa: PLR0913 - the one place where all parts of a sink meet
+        self,
+        dsn: str,
+        name: str | None,
+        level: int | None,
+        include: tuple[str, ...],
+        exclude: tuple[str, ...],
+        options: Mapping[str, Any],
+        settings: Settings,
+    ) -> str:
+        return self._native.add_sink(
+            dsn,
+            option_texts(options),
+            settings._native(),  # noqa: SLF001 - the settings' form for the native side
+            os.getcwd(),
+            name,
+            level,
+            list(include),
+            list(exclude),
+        )
+
+    def remove_sink(self, name: str, *, timeout_seconds: float = 5.0) -> Stats:
+        """
+        Remove a sink after giving it time to settle; answer its last counters.
+
+        :raises ConfigError: there is no sink of that name.
+
+        >>> import telesink
+        >>> telesink.Pipeline(["null://", "memory://"]).remove_sink("memory").state
+        'closed'
+        """
+        stats = self._native.remove_sink(name, timeout_seconds)
+        if stats is None:
+            raise _no_such_sink(name, self.sinks)
+        return sink_stats(stats)
+
+    def set_level(self, name: str, level: int | str) -> None:
+        """
+        Change the least level of a sink while it runs.
+
+        :raises ConfigError: there is no sink of that name, or the level is none.
+
+        >>> import telesink
+        >>> pipeline = telesink.Pipeline("memory://")
+        >>> pipeline.set_level("memory", "WARNING")
+        >>> pipeline.level
+        30
+        """
+        if not self._native.set_level(name, level_number(level)):
+            raise _no_such_sink(name, self.sinks)
+
+    def set_redaction(self, redact: bool | Redaction) -> None:  # noqa: FBT001 - the setting's own form
+        """
+        Replace what is hidden, as one set, from the next record on.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").set_redaction(telesink.Redaction(names=["iban"]))
+        """
+        self._native.set_redaction(native_set(redact))
+
+    @property
+    def sinks(self) -> list[str]:
+        """The names of the sinks."""
+        return self._native.sinks
+
+    @property
+    def level(self) -> int:
+        """Least level that any sink takes."""
+        return self._native.level
+
+    def recent(self, count: int = 100, *, level: int | str = 0, logger: str | None = None) -> list[dict[str, Any]]:
+        """
+        The last records kept by a ``memory://`` sink of this pipeline, oldest first. Takes nothing away.
+
+        :param count: most records to answer.
+        :param level: least level.
+        :param logger: this logger and those below it.
+        :raises ConfigError: the pipeline has no ``memory://`` sink.
+
+        >>> import telesink
+        >>> telesink.Pipeline("memory://").recent()
+        []
+        """
+        least = level_number(level)
+        for name in self.sinks:
+            records = self._native.records(name)
+            if records is not None:
+                wanted = [
+                    record
+                    for record in records
+                    if record["levelno"] >= least
+                    and (logger is None or f"{record['logger']}.".startswith(f"{logger}."))
+                ]
+                return wanted[-count:] if count > 0 else []
+        message = "this pipeline keeps no recent records: it has no memory:// sink"
+        raise ConfigError(message, 'add one with add_sink("memory://?records_max=1000")')
+
+    def flush(self, timeout_seconds: float = 5.0) -> Receipt:
+        """
+        Wait until everything accepted before the call is settled, with the interpreter released.
+
+        A barrier, not "queue empty": records offered meanwhile are not waited for.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").flush(timeout_seconds=1.0).complete
+        True
+        """
+        ticket = self._native.begin_flush()
+        try:
+            ticket.wait(timeout_seconds)
+        finally:
+            receipt = ticket.finish()
+        return Receipt(receipt)
+
+    async def aflush(self, timeout_seconds: float = 5.0) -> Receipt:
+        """
+        Wait like :meth:`flush`, without blocking the event loop.
+
+        >>> import asyncio, telesink
+        >>> asyncio.run(telesink.Pipeline("null://").aflush()).complete
+        True
+        """
+        import asyncio  # noqa: PLC0415 - whoever awaits this has loaded it
+
+        ticket = self._native.begin_flush()
+        try:
+            loop = asyncio.get_running_loop()
+            end = loop.time() + timeout_seconds
+            pause = 0.001
+            while not ticket.is_done() and loop.time() < end:
+                await asyncio.sleep(min(pause, max(end - loop.time(), 0.0)))
+                pause = min(pause * 2, 0.02)
+        finally:
+            receipt = ticket.finish()
+        return Receipt(receipt)
+
+    def stats(self) -> Stats:
+        """
+        The counters now.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").stats().offered
+        0
+        """
+        return pipeline_stats(self._native.stats())
+
+    def close(self, timeout_seconds: float = 5.0) -> Receipt:
+        """
+        Settle what is there, then end the threads. Later records are counted as ``rejected["closed"]``.
+
+        What cannot be delivered in time is given up and counted. A second call does no harm.
+
+        >>> import telesink
+        >>> telesink.Pipeline("null://").close().complete
+        True
+        """
+        return Receipt(self._native.close(timeout_seconds, True))  # noqa: FBT003 - a native call
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(self.settings.exit_timeout_seconds)
+
+    def __repr__(self) -> str:
+        return f"<telesink.Pipeline {', '.join(self.sinks) or 'without sinks'}>"
+
+
+def option_texts(options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options as the native side takes them: texts."""
+    return [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in options.items()]
+
+
+def level_number(level: int | str) -> int:
+    """Read a level given as number or name."""
+    number = _native.parse_level(str(level)) if isinstance(level, (int, str)) else None
+    if number is None:
+        import logging  # noqa: PLC0415 - names that a program added itself
+
+        named = logging.getLevelName(level) if isinstance(level, str) else None
+        if isinstance(named, int):
+            return named
+        message = f"the level is {level!r}; expected a number from 0 on, or a name such as DEBUG, INFO, WARNING, ERROR"
+        raise ConfigError(message, "names are read in any case")
+    return number
+
+
+def _ambiguous_options(options: Mapping[str, Any]) -> ConfigError:
+    names = ", ".join(f"`{name}`" for name in options)
+    return ConfigError(
+        f"{names} given beside several DSNs (or none): it cannot be told which sink is meant",
+        "put the option into the DSN, for example sqlite:///app.db?synchronous=full",
+    )
+
+
+def _no_such_sink(name: str, sinks: list[str]) -> ConfigError:
+    return ConfigError(f"there is no sink `{name}`", f"the sinks are: {', '.join(sinks) or 'none'}")

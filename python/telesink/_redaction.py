@@ -1,0 +1,96 @@
+"""What is hidden in records before they leave the calling thread."""
+
+from __future__ import annotations
+
+from telesink import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Redaction:
+    """
+    Names, patterns and exact values to hide. Hidden text becomes ``[REDACTED]``; numbers and booleans never are.
+
+    :param names: attribute names whose values are hidden, at every depth, in any case: ``word`` hides names that
+        contain it, ``*word`` names that end with it, ``=word`` that very name.
+    :param patterns: regular expressions for free text (linear time; group 1 is hidden if there is one, else the
+        whole match).
+    :param secrets: exact values to hide wherever they stand.
+    :param keep: exact names that are never hidden.
+    :param defaults: whether telesink's own names and patterns are part of the set.
+    :raises ConfigError: a pattern is no regular expression.
+
+    >>> import telesink
+    >>> telesink.Redaction(names=["iban"]).hides("customer_iban")
+    True
+    """
+
+    __slots__ = ("_parts", "_set")
+
+    def __init__(
+        self,
+        *,
+        names: Iterable[str] = (),
+        patterns: Iterable[str] = (),
+        secrets: Iterable[str] = (),
+        keep: Iterable[str] = (),
+        defaults: bool = True,
+    ) -> None:
+        parts = (tuple(names), tuple(patterns), tuple(secrets), tuple(keep), bool(defaults))
+        object.__setattr__(self, "_parts", parts)
+        native = _native.RedactionSet(
+            list(parts[0]), list(parts[1]), list(parts[2]), list(parts[3]), parts[4]
+        )
+        object.__setattr__(self, "_set", native)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = "a redaction set is frozen; make a new one"
+        raise AttributeError(message)
+
+    def hides(self, name: str) -> bool:
+        """
+        Whether the value under a name is hidden.
+
+        >>> import telesink
+        >>> telesink.Redaction().hides("db_password"), telesink.Redaction().hides("colour")
+        (True, False)
+        """
+        native: _native.RedactionSet = self._set
+        return native.hides_name(name)
+
+    def redact(self, text: str) -> str:
+        """
+        Hide what stands in a text.
+
+        >>> import telesink
+        >>> telesink.Redaction().redact("password=hunter2")
+        'password=[REDACTED]'
+        """
+        native: _native.RedactionSet = self._set
+        return native.redact_text(text)
+
+    def __repr__(self) -> str:
+        names, patterns, secrets, keep, defaults = self._parts
+        hidden = f"<{len(secrets)} hidden>"
+        return (
+            f"Redaction(names={list(names)}, patterns={list(patterns)}, secrets={hidden}, "
+            f"keep={list(keep)}, defaults={defaults})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Redaction) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
+
+def native_set(redact: bool | Redaction) -> _native.RedactionSet:
+    """The compiled set for a setting."""
+    if isinstance(redact, Redaction):
+        compiled: _native.RedactionSet = redact._set  # noqa: SLF001 - the other half of the class
+        return compiled
+    if redact:
+        return _native.RedactionSet([], [], [], [], True)
+    return _native.RedactionSet.off()

@@ -1,0 +1,311 @@
+"""How records are handled: the one home of defaults, read from arguments, the environment and a TOML file."""
+
+from __future__ import annotations
+
+import os
+
+from telesink import _native
+from telesink._redaction import Redaction
+from telesink.exceptions import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Self
+
+MIB = 1024 * 1024
+
+# The defaults, and by their type how words are read. Sources of the numbers: design decisions, each measured or
+# argued in DESIGN.md ("Why these defaults?").
+_DEFAULTS: dict[str, Any] = {
+    "queue_records_max": 65_536,
+    "queue_bytes_max": 64 * MIB,
+    "record_bytes_max": 1 * MIB,
+    "batch_records_max": 8_192,
+    "batch_bytes_max": 8 * MIB,
+    "linger_seconds": None,
+    "urgent_level": "ERROR",
+    "when_full": "drop_newest",
+    "block_timeout_seconds": 1.0,
+    "retry_initial_seconds": 0.1,
+    "retry_max_seconds": 30.0,
+    "max_age_seconds": None,
+    "connect_timeout_seconds": 5.0,
+    "write_timeout_seconds": 15.0,
+    "exit_timeout_seconds": 5.0,
+    "dead_letter": None,
+    "dead_letter_bytes_max": 64 * MIB,
+    "redact": True,
+    "resource": {},
+}
+
+_PYTHON_ONLY = ("redact", "resource")
+
+#: Names of the environment variables that are no setting.
+_OTHER_VARIABLES = ("TELESINK_DSN", "TELESINK_SETTINGS_FILE")
+
+
+class _Unset:
+    """Tells an argument that was not given from None, which is a value."""
+
+    def __repr__(self) -> str:
+        return "<from the environment, the settings file, or the default>"
+
+
+_UNSET: Any = _Unset()
+
+
+class Settings:
+    """
+    How records are queued, batched, retried and hidden. Frozen; all arguments are keywords.
+
+    A value comes from the argument, else from the variable ``TELESINK_<NAME>``, else from the TOML file named by
+    ``TELESINK_SETTINGS_FILE`` (top level, or a table ``[telesink]``), else it is the default. Sizes and durations
+    take words: ``"64 MiB"``, ``"100 MB"``, ``"200 ms"``, ``"2 min"``.
+
+    ========================== ============ =====================================================================
+    name                       default      meaning
+    ========================== ============ =====================================================================
+    queue_records_max          65 536       most records in a sink's memory: queue, batch and in flight
+    queue_bytes_max            64 MiB       most bytes of them
+    record_bytes_max           1 MiB        longest record; longer texts are cut at a character and marked
+    batch_records_max          8 192        most records written at once
+    batch_bytes_max            8 MiB        most bytes written at once
+    linger_seconds             None         longest wait for a fuller batch; None: the sink's own (0.02 for files)
+    urgent_level               ERROR        from this level on a batch is written without waiting
+    when_full                  drop_newest  ``drop_newest`` (a tenth stays free for ERROR), ``drop_oldest``, ``block``
+    block_timeout_seconds      1.0          longest wait of a call under ``block``
+    retry_initial_seconds      0.1          first delay after a failure; doubles, with full jitter
+    retry_max_seconds          30           longest delay
+    max_age_seconds            None         older records are given up and counted; None: never
+    connect_timeout_seconds    5            longest wait for a connection
+    write_timeout_seconds      15           longest wait for one write
+    exit_timeout_seconds       5            longest delay of the program's end
+    dead_letter                None         file for records that a destination refuses (NDJSON, mode 0600)
+    dead_letter_bytes_max      64 MiB       largest size of that file
+    redact                     True         True, False or a :class:`Redaction`
+    resource                   {}           attributes of the program, such as ``{"deployment.environment.name": "eu"}``
+    ========================== ============ =====================================================================
+
+    :raises ConfigError: a name or value is not allowed; the message says which, and where it came from.
+
+    >>> import telesink
+    >>> telesink.Settings(queue_bytes_max="32 MiB").queue_bytes_max
+    33554432
+    >>> telesink.Settings(queue_records_max=0)
+    Traceback (most recent call last):
+        ...
+    telesink.exceptions.ConfigError: setting `queue_records_max` is 0 (from the argument `queue_records_max`); ...
+    """
+
+    __slots__ = ("_origins", *_DEFAULTS)
+
+    queue_records_max: int
+    queue_bytes_max: int
+    record_bytes_max: int
+    batch_records_max: int
+    batch_bytes_max: int
+    linger_seconds: float | None
+    urgent_level: int | str
+    when_full: str
+    block_timeout_seconds: float
+    retry_initial_seconds: float
+    retry_max_seconds: float
+    max_age_seconds: float | None
+    connect_timeout_seconds: float
+    write_timeout_seconds: float
+    exit_timeout_seconds: float
+    dead_letter: str | None
+    dead_letter_bytes_max: int
+    redact: bool | Redaction
+    resource: Mapping[str, str]
+
+    def __init__(  # noqa: PLR0913 - one argument per setting, each documented above
+        self,
+        *,
+        queue_records_max: int = _UNSET,
+        queue_bytes_max: int | str = _UNSET,
+        record_bytes_max: int | str = _UNSET,
+        batch_records_max: int = _UNSET,
+        batch_bytes_max: int | str = _UNSET,
+        linger_seconds: float | str | None = _UNSET,
+        urgent_level: int | str = _UNSET,
+        when_full: str = _UNSET,
+        block_timeout_seconds: float | str = _UNSET,
+        retry_initial_seconds: float | str = _UNSET,
+        retry_max_seconds: float | str = _UNSET,
+        max_age_seconds: float | str | None = _UNSET,
+        connect_timeout_seconds: float | str = _UNSET,
+        write_timeout_seconds: float | str = _UNSET,
+        exit_timeout_seconds: float | str = _UNSET,
+        dead_letter: str | os.PathLike[str] | None = _UNSET,
+        dead_letter_bytes_max: int | str = _UNSET,
+        redact: bool | Redaction = _UNSET,
+        resource: Mapping[str, str] = _UNSET,
+    ) -> None:
+        given = {
+            name: value for name, value in locals().items() if name in _DEFAULTS and value is not _UNSET
+        }
+        sources = [
+            (given, "the argument `{}`"),
+            (_from_environment(), "the environment variable TELESINK_{}"),
+            _from_file(),
+        ]
+        origins: dict[str, str] = {}
+        for name, default in _DEFAULTS.items():
+            value, origin = default, "the default"
+            for values, form in sources:
+                if name in values:
+                    value, origin = values[name], form.format(name.upper() if "TELESINK_" in form else name)
+                    break
+            origins[name] = origin
+            object.__setattr__(self, name, _typed(name, value, origin))
+        object.__setattr__(self, "_origins", origins)
+        _native.check_settings(self._native())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"settings are frozen; use settings.replace({name}=...)"
+        raise AttributeError(message)
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def replace(self, **changes: Any) -> Self:
+        """
+        Make a copy with other values.
+
+        >>> import telesink
+        >>> telesink.Settings().replace(when_full="block").when_full
+        'block'
+        """
+        unknown = [name for name in changes if name not in _DEFAULTS]
+        if unknown:
+            raise unknown_name(unknown[0], "argument")
+        kept = {name: getattr(self, name) for name in _DEFAULTS if self._origins[name] != "the default"}
+        return type(self)(**{**kept, **changes})
+
+    def origin(self, name: str) -> str:
+        """
+        Say where a value came from, in words.
+
+        >>> import telesink
+        >>> telesink.Settings().origin("when_full")
+        'the default'
+        """
+        return self._origins[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """
+        All settings by name.
+
+        >>> import telesink
+        >>> telesink.Settings().as_dict()["batch_records_max"]
+        8192
+        """
+        return {name: getattr(self, name) for name in _DEFAULTS}
+
+    def __repr__(self) -> str:
+        changed = ((name, value) for name, value in self.as_dict().items() if value != _DEFAULTS[name])
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in changed)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def _native(self) -> list[tuple[str, str, str]]:
+        """The settings that the native side takes, as name, text and origin."""
+        return [
+            (name, _text(getattr(self, name)), self._origins[name])
+            for name in _DEFAULTS
+            if name not in _PYTHON_ONLY
+        ]
+
+
+def is_setting(name: str) -> bool:
+    """Whether a keyword names a setting rather than an option of a sink."""
+    return name in _DEFAULTS
+
+
+def unknown_name(name: str, kind: str) -> ConfigError:
+    """Make the error for a name that is no setting."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+
+    nearest = get_close_matches(name, _DEFAULTS, n=1)
+    guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
+    return ConfigError(f"unknown setting `{name}` ({kind}){guess}", f"settings are: {', '.join(_DEFAULTS)}")
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _typed(name: str, value: Any, origin: str) -> Any:
+    """Check one value and give it its type."""
+    if name == "redact":
+        return _redact(value, origin)
+    if name == "resource":
+        return _resource(value, origin)
+    if name == "dead_letter":
+        path = None if value in (None, "", "none", "None") else os.path.abspath(os.fspath(value))
+        return path
+    _native.check_setting(name, _text(value), origin)
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
+        return None
+    if name in ("urgent_level", "when_full"):
+        return value
+    if not isinstance(value, str):
+        return float(value) if name.endswith("_seconds") else int(value)
+    parsed = _native.parse_seconds(value) if name.endswith("_seconds") else _native.parse_bytes(value)
+    return parsed
+
+
+def _redact(value: object, origin: str) -> bool | Redaction:
+    if isinstance(value, (bool, Redaction)):
+        return value
+    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+    known = words.get(str(value).strip().lower())
+    if known is None:
+        message = f"setting `redact` is {value!r} (from {origin}); expected true, false or a telesink.Redaction"
+        raise ConfigError(message, "use redact=False to switch it off")
+    return known
+
+
+def _resource(value: object, origin: str) -> Mapping[str, str]:
+    if isinstance(value, str):
+        pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
+        return {key.strip(): text.strip() for key, _, text in pairs}
+    try:
+        return {str(key): str(text) for key, text in dict(value).items()}  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        message = f"setting `resource` is a {type(value).__name__} (from {origin}); expected a mapping of text to text"
+        raise ConfigError(message, 'for example resource={"service.version": "1.2"}') from None
+
+
+def _from_environment() -> dict[str, str]:
+    found = {}
+    for variable, value in os.environ.items():
+        if variable.startswith("TELESINK_") and variable not in _OTHER_VARIABLES:
+            name = variable.removeprefix("TELESINK_").lower()
+            if name in _DEFAULTS:
+                found[name] = value
+    return found
+
+
+def _from_file() -> tuple[dict[str, Any], str]:
+    path = os.environ.get("TELESINK_SETTINGS_FILE")
+    if not path:
+        return {}, ""
+    import tomllib  # noqa: PLC0415 - only where a file is used
+
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.load(file)
+    except (OSError, ValueError) as error:
+        message = f"could not read the settings file {path!r} (from TELESINK_SETTINGS_FILE): {error}"
+        raise ConfigError(message, "mend the file, or unset the variable") from None
+    values = values.get("telesink", values)
+    for name in values:
+        if name not in _DEFAULTS:
+            raise unknown_name(name, f"in the settings file {path!r}")
+    return values, f"`{{}}` in the settings file {path}"

@@ -1,0 +1,226 @@
+"""The ledger of outcomes, as Python sees it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class _Frozen:
+    """Named values that are set once."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"{type(self).__name__} is frozen"
+        raise AttributeError(message)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All values by name, as plain dicts and numbers."""
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, _Frozen) and self.as_dict() == other.as_dict()
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({shown})"
+
+    def _set(self, values: Mapping[str, object]) -> None:
+        for name in self.__slots__:
+            object.__setattr__(self, name, values[name])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, _Frozen):
+        return value.as_dict()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+class Stats(_Frozen):
+    """
+    Counters of a pipeline, or of one of its sinks, at one moment. Frozen and printable.
+
+    Two identities hold: ``offered == accepted + sum(rejected.values())`` and
+    ``routed == delivered + sum(dropped.values()) + pending``; exactly when nobody logs, and with ``pending``
+    over-stated at most in a live snapshot. Totals only grow while the process lives and start at zero in the child
+    of a fork.
+
+    :ivar offered: records handed over that passed the levels and filters.
+    :ivar accepted: records taken; for a sink, the same as ``routed``.
+    :ivar rejected: records not taken, by cause: ``queue_full``, ``closed``, ``reentrant``, ``encode_error``, ``panic``.
+    :ivar routed: records given to sinks; with several sinks a record counts once for each.
+    :ivar delivered: records that a sink has confirmed.
+    :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``, ``dead_letter_full``,
+        ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``unrouted``, ``internal``.
+    :ivar pending: records in memory: queue, batch and in flight.
+    :ivar bytes_pending: their bytes.
+    :ivar retries: attempts repeated after a failure.
+    :ivar state: ``idle``, ``running``, ``retrying``, ``held`` or ``closed``; the worst one of several sinks.
+    :ivar last_error: the last failure, without secrets; empty if there was none.
+    :ivar sanitised: records in which something could not be represented and was replaced.
+    :ivar truncated: records in which something was cut.
+    :ivar format_errors: records whose message and arguments did not fit.
+    :ivar duplicates_suppressed: records found stored already after an unknown outcome.
+    :ivar server_rolled_back: records the destination had confirmed and no longer has.
+    :ivar loss_markers: records written by telesink itself to tell of losses.
+    :ivar sink_panics: panics of sinks, each caught.
+    :ivar sinks: the counters of each sink by name; empty for a sink.
+    """
+
+    __slots__ = (
+        "accepted",
+        "bytes_pending",
+        "delivered",
+        "dropped",
+        "duplicates_suppressed",
+        "format_errors",
+        "last_error",
+        "loss_markers",
+        "offered",
+        "pending",
+        "rejected",
+        "retries",
+        "routed",
+        "sanitised",
+        "server_rolled_back",
+        "sink_panics",
+        "sinks",
+        "state",
+        "truncated",
+    )
+
+    accepted: int
+    bytes_pending: int
+    delivered: int
+    dropped: dict[str, int]
+    duplicates_suppressed: int
+    format_errors: int
+    last_error: str
+    loss_markers: int
+    offered: int
+    pending: int
+    rejected: dict[str, int]
+    retries: int
+    routed: int
+    sanitised: int
+    server_rolled_back: int
+    sink_panics: int
+    sinks: dict[str, Stats]
+    state: str
+    truncated: int
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._set(values)
+
+    def __str__(self) -> str:
+        rejected = "".join(f", {count} {cause}" for cause, count in self.rejected.items())
+        dropped = "".join(f", {count} {cause}" for cause, count in self.dropped.items())
+        return (
+            f"{self.state}: {self.offered} offered, {self.accepted} accepted{rejected}; {self.routed} routed, "
+            f"{self.delivered} delivered, {self.pending} pending{dropped}"
+        )
+
+
+class Receipt(_Frozen):
+    """
+    What a flush achieved for the records that were pending when it was called. True if nothing is pending any more.
+
+    :ivar complete: whether every one of them is settled (delivered, or dropped and counted).
+    :ivar delivered: records confirmed by their sinks meanwhile.
+    :ivar dropped: records given up meanwhile, by cause.
+    :ivar pending: records still not settled.
+    :ivar seconds: how long it took.
+    """
+
+    __slots__ = ("complete", "delivered", "dropped", "pending", "seconds")
+
+    complete: bool
+    delivered: int
+    dropped: dict[str, int]
+    pending: int
+    seconds: float
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._set({"complete": values["pending"] == 0, **values})
+
+    def __bool__(self) -> bool:
+        return self.complete
+
+
+# From harmless to grave; a pipeline is as well as its worst sink.
+_STATES = ("idle", "closed", "running", "retrying", "held")
+
+_SUMS = (
+    "routed",
+    "delivered",
+    "pending",
+    "bytes_pending",
+    "retries",
+    "duplicates_suppressed",
+    "server_rolled_back",
+    "loss_markers",
+    "sink_panics",
+)
+
+
+def sink_stats(lane: Mapping[str, Any]) -> Stats:
+    """Make the counters of one sink."""
+    return Stats(
+        {
+            **lane,
+            "accepted": lane["routed"],
+            "sanitised": 0,
+            "truncated": 0,
+            "format_errors": 0,
+            "sinks": {},
+        }
+    )
+
+
+def pipeline_stats(values: Mapping[str, Any]) -> Stats:
+    """Make the counters of a pipeline: its own, and the sums over its sinks."""
+    sinks = {lane["name"]: sink_stats(lane) for lane in values["lanes"]}
+    dropped: dict[str, int] = {}
+    for stats in sinks.values():
+        for cause, count in stats.dropped.items():
+            dropped[cause] = dropped.get(cause, 0) + count
+    sums = {name: sum(getattr(stats, name) for stats in sinks.values()) for name in _SUMS}
+    states = [stats.state for stats in sinks.values()] or ["idle"]
+    errors = [stats.last_error for stats in sinks.values() if stats.last_error]
+    late = values["late_pending"]
+    sums["routed"] += late
+    sums["pending"] += late
+    return Stats(
+        {
+            **values,
+            **sums,
+            "dropped": dropped,
+            "state": max(states, key=_STATES.index),
+            "last_error": errors[-1] if errors else "",
+            "sinks": sinks,
+        }
+    )
+
+
+def merged(receipts: list[dict[str, Any]]) -> Receipt:
+    """Join the receipts of several pipelines."""
+    dropped: dict[str, int] = {}
+    for receipt in receipts:
+        for cause, count in receipt["dropped"].items():
+            dropped[cause] = dropped.get(cause, 0) + count
+    return Receipt(
+        {
+            "delivered": sum(receipt["delivered"] for receipt in receipts),
+            "dropped": dropped,
+            "pending": sum(receipt["pending"] for receipt in receipts),
+            "seconds": max((receipt["seconds"] for receipt in receipts), default=0.0),
+        }
+    )

@@ -1,0 +1,1 @@
+"""The command line. Needs the extra `cli` (typer, rich); nothing outside this package imports it."""

@@ -1,0 +1,204 @@
+"""The commands with their options: what is read from the command line, and the exit codes."""
+
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, ParamSpec
+
+import typer
+
+from telesink import __version__
+from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
+from telesink.cli.query import Format, run_query
+from telesink.cli.reading import StoredRecord, database_path
+from telesink.cli.render import as_json, escaped, plain, pretty, style_of
+from telesink.cli.selection import Selection
+from telesink.cli.tail import run_tail
+
+Parameters = ParamSpec("Parameters")
+
+app = typer.Typer(
+    name="telesink",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DsnToRead = Annotated[
+    str,
+    typer.Argument(
+        metavar="DSN",
+        help="Which database: sqlite:///app.db, or the path of a file that exists.",
+        show_default=False,
+    ),
+]
+
+
+def run() -> int:
+    """Run the command line of this process and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # What was stored may hold characters that the terminal's encoding lacks; nothing may fail for that.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="telesink")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _say(text: str) -> None:
+    """Tell something that is not part of the output."""
+    sys.stdout.flush()
+    print(f"telesink: {text}", file=sys.stderr, flush=True)
+
+
+def _guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Let a command end with an exit code and a clear line, whatever ends it."""
+
+    @functools.wraps(command)
+    def guarded(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+            sys.stdout.flush()
+        except CommandError as error:
+            _say(escaped(error.message))
+            for line in error.hint.splitlines():
+                print(f"  {escaped(line)}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
+        except BrokenPipeError:
+            # Whoever read has seen enough. What is still buffered must not fail again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+    return guarded
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"telesink {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Examples:\n\n"
+    "  telesink demo\n\n"
+    "  telesink tail sqlite:///app.db --level warning --logger shop.cart\n\n"
+    "  telesink tail app.db --no-follow --lines 100 --json order_id=1234\n\n"
+    '  telesink query app.db "select level, count(*) from telesink_logs group by level"'
+)
+def describe(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Watch and query what telesink stored, or see it at work."""
+
+
+@app.command()
+@_guarded
+def demo(
+    dsn: Annotated[
+        str, typer.Option(help="Where the records go; any DSN that install_logging takes.")
+    ] = "sqlite:///telesink-demo.db",
+    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long the traffic lasts.")] = 5.0,
+    rate: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Records per second in calm times.")
+    ] = 2_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same traffic.")] = 1,
+) -> None:
+    """Make the traffic of a small shop, store it, and account for every record.
+
+    A shop with an assistant that calls a language model logs from several threads: calm times, a burst as
+    fast as it can, and a slow time in which its providers fail. Then the ledger is shown and compared with
+    what was stored. Another run with the same database adds to it.
+
+    Exit code: 0 if every record was delivered and counted, 1 if not, 2 if the DSN cannot be used, 130 after
+    Ctrl+C.
+    """
+    from telesink.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(dsn, seconds=seconds, rate=rate, seed=seed))
+
+
+@app.command()
+@_guarded
+def tail(
+    dsn: DsnToRead,
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILTER]...",
+            help="key=value: a column (level, logger, service, event_name, trace_id, span_id), or else an "
+            "attribute. Text is compared as it is, other values as JSON: paid=true. A dot belongs to an "
+            "attribute's name, or leads into nested values.",
+            show_default=False,
+        ),
+    ] = None,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="Show so many of the stored records first.")
+    ] = 10,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", "-f/-F", help="Go on with records as they are stored.")
+    ] = True,
+    level: Annotated[
+        str | None,
+        typer.Option("--level", "-l", help="This level and above: a name, or a number as in logging."),
+    ] = None,
+    logger: Annotated[str | None, typer.Option(help="This logger and those below it.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write one JSON object a line, with everything stored.")
+    ] = False,
+) -> None:
+    """Show the last records of a database, and follow it.
+
+    Waits for a file that does not exist yet, and goes on with the new one when the file is replaced. In a
+    terminal times are local and long values are cut; elsewhere times are UTC and nothing is cut. NO_COLOR
+    and FORCE_COLOR are obeyed. Ctrl+C ends it.
+    """
+    path = database_path(dsn)
+    selection = Selection.parse(filters or [], level=level, logger=logger)
+    style = style_of(sys.stdout, os.environ)
+
+    def show(record: StoredRecord) -> str:
+        if json:
+            return as_json(record)
+        return plain(record) if style is None else pretty(record, style)
+
+    run_tail(path, selection, lines=lines, follows=follow, show=show, out=sys.stdout, say=_say)
+
+
+@app.command()
+@_guarded
+def query(
+    dsn: DsnToRead,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One statement that reads.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object a line.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Write comma-separated values, quoted where needed.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Show at most so many rows; 0 shows all.")] = 1_000,
+) -> None:
+    """Run one SQL statement on a database, without the right to change anything.
+
+    Writes a table in a terminal, and tab-separated values with a header elsewhere; line ends, tabs and
+    control characters inside a value are shown as escapes. Values stay as they are stored: times (ts,
+    observed_ts) are integers, nanoseconds since the Unix epoch; datetime(ts / 1e9, 'unixepoch') makes them
+    readable, and the view telesink_log_lines shows them so. The tables are telesink_logs,
+    telesink_resources, telesink_ledger and telesink_meta. Ctrl+C interrupts the statement.
+    """
+    if json and csv:
+        raise CommandError(
+            "--json and --csv exclude each other", hint="choose one", exit_code=USAGE_EXIT_CODE
+        )
+    default = Format.TABLE if sys.stdout.isatty() else Format.TABS
+    form = Format.JSON if json else Format.CSV if csv else default
+    run_query(database_path(dsn), sql, form=form, limit=limit, out=sys.stdout, say=_say)

@@ -1,0 +1,384 @@
+//! The DSN: one text that says where records go. Parsed strictly, printed without secrets.
+//!
+//! | DSN | meaning |
+//! |---|---|
+//! | `sqlite:///relative.db` | a file relative to the base directory |
+//! | `sqlite:////absolute.db`, `sqlite:///C:/x.db` | an absolute path |
+//! | `console://`, `console://stdout`, `console://stderr` | a stream of this process |
+//! | `memory://`, `memory://name` | a store in this process |
+//! | `null://` | nowhere |
+//!
+//! Options follow as `?name=value&other=value` or stand beside the DSN as keywords, under one name. Other
+//! schemes are kept unparsed and masked, for the error that names what can be used. Nothing here touches the
+//! file system.
+
+mod mask;
+mod options;
+mod percent;
+#[cfg(test)]
+mod secrecy_tests;
+#[cfg(test)]
+mod tests;
+pub mod units;
+
+use crate::error::ConfigError;
+use options::Options;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use options::nearest;
+pub(crate) use options::{Source, level_expected, wrong_choice, wrong_value};
+
+/// What may follow `://`.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// A path.
+    File,
+    /// One of these words, or nothing.
+    Choice(&'static [&'static str]),
+    /// A name of the user's choice, or nothing.
+    Name,
+    /// Nothing.
+    Empty,
+}
+
+/// The schemes that are parsed. A new sink adds a row here beside its row in the table of sinks.
+const SHAPES: [(&str, Shape); 4] = [
+    ("sqlite", Shape::File),
+    ("console", Shape::Choice(&["stderr", "stdout"])),
+    ("memory", Shape::Name),
+    ("null", Shape::Empty),
+];
+
+/// Schemes that later versions will have: whoever writes one has made no typing error.
+const LATER: [&str; 8] =
+    ["postgresql", "otlp", "otlps", "langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
+
+/// Keywords that tell libpq's form (`host=... dbname=...`) from a path; the ones it commonly begins with.
+const LIBPQ_KEYWORDS: [&str; 10] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "passfile",
+    "service",
+    "sslmode",
+    "application_name",
+];
+
+/// Longest scheme that is taken for one; longer text in front of a colon may be anything.
+const SCHEME_BYTES_MAX: usize = 32;
+
+/// A parsed DSN with its options. `Display` and `Debug` show it masked.
+#[derive(Clone)]
+pub struct Dsn {
+    scheme: String,
+    host: String,
+    path: PathBuf,
+    base_directory: PathBuf,
+    options: Options,
+    /// The target as it may be shown: everything but the options.
+    masked_target: String,
+    /// The text of a scheme that is not parsed, for comparing.
+    unparsed: Option<String>,
+}
+
+/// What makes two DSNs the same: scheme, target and options in any order. Holds secrets and does not print
+/// them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    scheme: String,
+    host: String,
+    path: PathBuf,
+    unparsed: Option<String>,
+    options: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(***)")
+    }
+}
+
+impl fmt::Display for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+impl fmt::Debug for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dsn({})", self.masked())
+    }
+}
+
+impl Dsn {
+    /// Parses `text` and adds `options` given as keywords. Relative paths are taken from `base_directory`,
+    /// which is the working directory at the time of the call.
+    ///
+    /// Percent escapes are decoded in paths, names and options; a plus is a plus. A scheme that is not parsed
+    /// (unknown, or not in this version) is no error here but in [`Dsn::unknown_scheme`].
+    ///
+    /// # Errors
+    /// Says what is wrong without showing the text, which may hold a password in any place.
+    pub fn parse(
+        text: &str,
+        options: &[(String, String)],
+        base_directory: &Path,
+    ) -> Result<Self, ConfigError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(ConfigError::new("the dsn is empty", "write for example sqlite:///app.db"));
+        }
+        let Some((scheme, body)) = split_scheme(text) else { return Err(no_scheme(text)) };
+        let Some(shape) = SHAPES.iter().find(|(name, _)| *name == scheme).map(|(_, shape)| *shape) else {
+            return Ok(Self::unparsed(scheme, text, options));
+        };
+        let Some(body) = body else { return Err(no_slashes(&scheme, text)) };
+        if body.contains('#') {
+            return Err(ConfigError::new(
+                format!("the dsn holds a `#`, which {scheme}:// does not take"),
+                "write %23 where a `#` is meant",
+            ));
+        }
+        let (target, query) = body.split_once('?').unwrap_or((body, ""));
+        let mut dsn = Self::of_scheme(scheme);
+        dsn.base_directory = base_directory.to_path_buf();
+        match shape {
+            Shape::File => dsn.path = file_path(&dsn.scheme, target, base_directory)?,
+            Shape::Choice(words) => dsn.host = choice(&dsn.scheme, target, words)?,
+            Shape::Name => dsn.host = name(&dsn.scheme, target)?,
+            Shape::Empty => nothing(&dsn.scheme, target)?,
+        }
+        dsn.masked_target = match shape {
+            Shape::File => {
+                let path = percent::encode(&dsn.path.to_string_lossy(), &['%', '?', '#', '&']);
+                format!("{}:///{}", dsn.scheme, mask::mask(&path))
+            }
+            _ => format!("{}://{}", dsn.scheme, mask::mask(&dsn.host)),
+        };
+        dsn.options = Options::collect(query, options)?;
+        Ok(dsn)
+    }
+
+    fn of_scheme(scheme: String) -> Self {
+        Self {
+            scheme,
+            host: String::new(),
+            path: PathBuf::new(),
+            base_directory: PathBuf::new(),
+            options: Options::default(),
+            masked_target: String::new(),
+            unparsed: None,
+        }
+    }
+
+    /// A DSN whose scheme no sink has: kept to be compared and refused. Its query is not read, because an
+    /// error in it would hide the real one.
+    fn unparsed(scheme: String, text: &str, options: &[(String, String)]) -> Self {
+        let mut dsn = Self::of_scheme(scheme);
+        dsn.masked_target = percent::encode(&mask::mask_dsn(text), &[]);
+        dsn.unparsed = Some(format!("{text}\n{options:?}"));
+        dsn
+    }
+
+    /// The scheme in lower case; `postgres` and `postgresql+driver` are `postgresql`.
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What stands between `://` and the query, for schemes without a path: a stream, a name, or nothing.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The absolute path, for schemes that name a file; empty for others.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that relative paths in options are taken from.
+    pub(crate) fn base_directory(&self) -> &Path {
+        &self.base_directory
+    }
+
+    /// The DSN as it may be shown: with absolute paths, and `***` for whatever could be a secret. Shows the
+    /// options that stand in the DSN, not those given as keywords.
+    pub fn masked(&self) -> String {
+        let mut text = self.masked_target.clone();
+        let in_dsn = self.options.given.iter().filter(|given| given.source == Source::Dsn);
+        for (index, given) in in_dsn.enumerate() {
+            text.push(if index == 0 { '?' } else { '&' });
+            text.push_str(&given.name);
+            text.push('=');
+            if mask::is_secret_name(&given.name) {
+                text.push_str("***");
+            } else {
+                text.push_str(&percent::encode(&mask::mask(&given.value), &['%', '&', '#']));
+            }
+        }
+        text
+    }
+
+    /// What decides whether two DSNs are the same one: where an option was written does not count, nor its
+    /// order.
+    pub fn identity(&self) -> Identity {
+        let mut options: Vec<(String, String)> =
+            self.options.given.iter().map(|given| (given.name.clone(), given.value.clone())).collect();
+        options.sort_unstable();
+        Identity {
+            scheme: self.scheme.clone(),
+            host: self.host.clone(),
+            path: self.path.clone(),
+            unparsed: self.unparsed.clone(),
+            options,
+        }
+    }
+
+    /// The error for a scheme that is none of `allowed`: says whether it is a typing error or comes later.
+    pub fn unknown_scheme(&self, allowed: impl Iterator<Item = &'static str>) -> ConfigError {
+        let allowed: Vec<&str> = allowed.collect();
+        let usable: Vec<String> = allowed.iter().map(|scheme| format!("{scheme}://")).collect();
+        let usable: Vec<&str> = usable.iter().map(String::as_str).collect();
+        let scheme = &self.scheme;
+        let message = if LATER.contains(&scheme.as_str()) {
+            format!("this version does not have `{scheme}://` yet")
+        } else {
+            format!("unknown scheme `{scheme}`{}", options::suggestion(scheme, allowed))
+        };
+        ConfigError::new(message, format!("use {}", options::either(&usable)))
+    }
+}
+
+/// The scheme in its normal form, and what follows `://`; `None` instead of the latter if the slashes are
+/// missing.
+fn split_scheme(text: &str) -> Option<(String, Option<&str>)> {
+    if is_libpq_form(text) {
+        return Some(("postgresql".to_owned(), None));
+    }
+    let (head, tail) = text.split_once(':')?;
+    let is_scheme = (2..=SCHEME_BYTES_MAX).contains(&head.len())
+        && head.starts_with(|c: char| c.is_ascii_alphabetic())
+        && head.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    if !is_scheme {
+        return None;
+    }
+    let lower = head.to_ascii_lowercase();
+    let scheme = match lower.split('+').next() {
+        // A driver behind a plus is meant for another library and says nothing about the server.
+        Some("postgresql" | "postgres") => "postgresql".to_owned(),
+        _ => lower,
+    };
+    let body = tail.strip_prefix("//");
+    let is_known = LATER.contains(&scheme.as_str()) || SHAPES.iter().any(|(name, _)| *name == scheme);
+    // Without slashes only a known word is a scheme: in `localhost:5432` it is a host.
+    (body.is_some() || is_known).then_some((scheme, body))
+}
+
+/// Whether the text is libpq's keyword form.
+fn is_libpq_form(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| LIBPQ_KEYWORDS.contains(&name.trim_end()))
+}
+
+/// The error for a text without a scheme. It is shown only if it is plainly a path: it could be a lone
+/// password.
+fn no_scheme(text: &str) -> ConfigError {
+    let file_endings = [".db", ".sqlite", ".sqlite3"];
+    let is_path = !text.contains(['@', '=', '?', '#', '%', '&'])
+        && (mask::has_drive(text) || !text.contains(':'))
+        && (text.starts_with(['/', '.']) || file_endings.iter().any(|ending| text.ends_with(ending)));
+    let path = if is_path { text.trim_start_matches("./") } else { "app.db" };
+    ConfigError::new(
+        "the dsn has no scheme such as `sqlite://` in front",
+        format!("for a file write sqlite:///{}", percent::encode(path, &[])),
+    )
+}
+
+/// The error for a known scheme without its slashes.
+fn no_slashes(scheme: &str, text: &str) -> ConfigError {
+    if scheme == "sqlite" && text.ends_with(":memory:") {
+        return in_memory(scheme);
+    }
+    let example = if scheme == "sqlite" { "sqlite:///app.db".to_owned() } else { format!("{scheme}://") };
+    ConfigError::new(format!("`{scheme}:` is not followed by `//`"), format!("write {example}"))
+}
+
+/// A database in memory would be private to the one connection that writes it.
+fn in_memory(scheme: &str) -> ConfigError {
+    ConfigError::new(
+        format!("{scheme}:// names no file, and nobody could read a database in memory"),
+        "name a file, as in sqlite:///app.db, or use memory:// to read records in this process",
+    )
+}
+
+/// The path behind `sqlite://`: one slash ends the empty host, the rest is the path.
+fn file_path(scheme: &str, target: &str, base_directory: &Path) -> Result<PathBuf, ConfigError> {
+    let decoded = percent::decode(target, "path in the dsn")?;
+    if matches!(decoded.as_str(), "" | "/") || decoded.ends_with(":memory:") {
+        return Err(in_memory(scheme));
+    }
+    let Some(path) = decoded.strip_prefix('/') else {
+        return Err(ConfigError::new(
+            format!("{scheme}:// takes no host: a path begins with a third slash"),
+            format!("write {scheme}:///app.db (relative) or {scheme}:////var/lib/app.db (absolute)"),
+        ));
+    };
+    let refuse = |what: &str, hint: &str| Err(ConfigError::new(format!("the path in the dsn {what}"), hint));
+    if path.starts_with("~/") || path == "~" {
+        return refuse("begins with `~`, which is not expanded", "write the home directory in full");
+    }
+    if target.split_once('&').is_some_and(|(_, behind)| behind.contains('=')) {
+        return refuse("holds an option behind `&`", "options begin with `?`; write %26 where `&` is meant");
+    }
+    if path.ends_with(['/', '\\']) || Path::new(path).file_name().is_none() {
+        return refuse("is a directory", "name a file, as in sqlite:///logs/app.db");
+    }
+    if Path::new(path).has_root() || mask::has_drive(path) {
+        return Ok(tidy(Path::new(path)));
+    }
+    if !base_directory.is_absolute() {
+        return refuse("is relative, and so is the base directory", "write an absolute path");
+    }
+    Ok(tidy(&base_directory.join(path)))
+}
+
+/// Without `.` and doubled slashes, so that two ways to write one path compare equal. `..` stays: behind a
+/// symbolic link it does not lead back.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+fn choice(scheme: &str, target: &str, words: &[&str]) -> Result<String, ConfigError> {
+    let word = target.strip_suffix('/').unwrap_or(target).to_ascii_lowercase();
+    if word.is_empty() || words.contains(&word.as_str()) {
+        return Ok(word);
+    }
+    let suggestion = options::suggestion(&word, words.iter().copied());
+    Err(ConfigError::new(
+        format!("{scheme}:// takes nothing or {} behind it{suggestion}", options::either(words)),
+        format!("write {scheme}://"),
+    ))
+}
+
+fn name(scheme: &str, target: &str) -> Result<String, ConfigError> {
+    let name = percent::decode(target.strip_suffix('/').unwrap_or(target), "name in the dsn")?;
+    if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+        return Ok(name);
+    }
+    Err(ConfigError::new(
+        format!("the name behind {scheme}:// holds other characters than letters, digits, `_`, `-` and `.`"),
+        format!("write {scheme}:// or {scheme}://name"),
+    ))
+}
+
+fn nothing(scheme: &str, target: &str) -> Result<(), ConfigError> {
+    if target.is_empty() || target == "/" {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        format!("{scheme}:// takes nothing behind it but options"),
+        format!("write {scheme}://"),
+    ))
+}

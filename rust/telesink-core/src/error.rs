@@ -1,0 +1,99 @@
+//! The errors, by who has to act.
+
+use std::time::Duration;
+use thiserror::Error;
+
+/// A DSN, an option or a setting is wrong: the developer acts, at start-up.
+///
+/// `message` says what was attempted, what was found and what is allowed; `hint` is the next step. Neither ever
+/// holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl ConfigError {
+    /// An error with its next step.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// What a failed write means for the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteErrorKind {
+    /// The destination looked at these records and refused them; nothing of the batch was stored.
+    Reject,
+    /// Anything that may pass: keep the batch, wait, try again.
+    Retry,
+    /// Somebody has to mend the configuration or the destination: keep the batch, probe, say so.
+    Hold,
+}
+
+/// A write failed. Never raised to the program: counted, judged by the lane, and kept as `last_error`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct WriteError {
+    /// What it means for the batch.
+    pub kind: WriteErrorKind,
+    /// What happened, with the masked target.
+    pub message: String,
+    /// What a person can do about it; empty if nothing.
+    pub hint: String,
+    /// How long the destination asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Whether the attempt may have been stored all the same (its answer was lost). Until the outcome is known the
+    /// records are neither expired nor counted as dropped.
+    pub is_unresolved: bool,
+}
+
+impl WriteError {
+    /// The records are at fault and nothing was stored.
+    pub fn reject(message: impl Into<String>) -> Self {
+        Self::new(WriteErrorKind::Reject, message.into(), String::new())
+    }
+
+    /// May pass by itself.
+    pub fn retry(message: impl Into<String>) -> Self {
+        Self::new(WriteErrorKind::Retry, message.into(), String::new())
+    }
+
+    /// Somebody has to act; `hint` says how.
+    pub fn hold(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(WriteErrorKind::Hold, message.into(), hint.into())
+    }
+
+    fn new(kind: WriteErrorKind, message: String, hint: String) -> Self {
+        Self { kind, message, hint, retry_after: None, is_unresolved: false }
+    }
+
+    /// The same error, to be tried again after `delay`.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// The same error for an attempt whose outcome is not known.
+    #[must_use]
+    pub fn unresolved(mut self) -> Self {
+        self.is_unresolved = true;
+        self
+    }
+
+    /// The same error with a next step.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Message and hint on one line.
+    pub fn full_text(&self) -> String {
+        if self.hint.is_empty() { self.message.clone() } else { format!("{}; {}", self.message, self.hint) }
+    }
+}

@@ -1,0 +1,144 @@
+//! The dead-letter file: refused records, one JSON object a line, with the reason.
+
+use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
+use crate::sinks::Entry;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::PathBuf;
+
+/// Longest reason kept, in bytes; servers put whole rows into their messages.
+const REASON_BYTES_MAX: usize = 500;
+
+/// A bounded NDJSON file with mode 0600. Several lanes and processes may share one: each line is one `write` in
+/// append mode.
+#[derive(Debug)]
+pub(super) struct DeadLetter {
+    path: PathBuf,
+    bytes_max: u64,
+    file: Option<File>,
+}
+
+/// Why and by whom a record was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verdict<'a> {
+    /// The lane's name.
+    pub sink: &'a str,
+    /// Short cause, for example `constraint`.
+    pub code: &'a str,
+    /// The destination's words.
+    pub reason: &'a str,
+    /// The pipeline in this process.
+    pub instance: &'a [u8; 16],
+    /// When, nanoseconds since the Unix epoch.
+    pub now_unix_nano: u64,
+    /// The logger's name.
+    pub logger: &'a str,
+}
+
+impl DeadLetter {
+    /// A file at `path` of at most `bytes_max` bytes; opened with the first record.
+    pub(super) fn new(path: PathBuf, bytes_max: u64) -> Self {
+        Self { path, bytes_max, file: None }
+    }
+
+    /// Appends one record.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written, is no regular file, or would grow past its bound.
+    pub(super) fn append(&mut self, entry: &Entry, verdict: &Verdict<'_>) -> io::Result<()> {
+        let line = line(entry, verdict);
+        let bytes_max = self.bytes_max;
+        let result = self.file().and_then(|file| {
+            if file.metadata()?.len() + line.len() as u64 > bytes_max {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the dead-letter file is at its bound"));
+            }
+            io::Write::write_all(file, &line)
+        });
+        if result.is_err() {
+            // Moved, deleted or on a disk that went away: open it anew next time.
+            self.file = None;
+        }
+        result
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            empty => {
+                let file = open_private(&self.path)?;
+                if !file.metadata()?.is_file() {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+                }
+                Ok(empty.insert(file))
+            }
+        }
+    }
+}
+
+fn open_private(path: &std::path::Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // 0600 whatever the umask: the file holds what people logged. No symbolic links: the path may be in a
+        // folder that others can write. Non-blocking: a FIFO must not hang the lane.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+        options.mode(0o600).custom_flags(flags.bits() as i32);
+    }
+    options.open(path)
+}
+
+fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
+    let view = entry.log();
+    let mut out = Vec::with_capacity(512);
+    let text = |out: &mut Vec<u8>, key: &str, value: &str| {
+        out.extend_from_slice(key.as_bytes());
+        write_str(out, value);
+    };
+    let number = |out: &mut Vec<u8>, key: &str, value: u64| {
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    };
+    let uuid = |out: &mut Vec<u8>, key: &str, id: &[u8; 16]| {
+        let mut buffer = [0; 36];
+        crate::record::id::format_uuid(id, &mut buffer);
+        out.extend_from_slice(key.as_bytes());
+        write_str(out, std::str::from_utf8(&buffer).unwrap_or_default());
+    };
+    uuid(&mut out, "{\"id\":", &view.header.id);
+    text(&mut out, ",\"sink\":", verdict.sink);
+    text(&mut out, ",\"code\":", verdict.code);
+    text(&mut out, ",\"reason\":", &clean_reason(verdict.reason));
+    number(&mut out, ",\"refused_unix_nano\":", verdict.now_unix_nano);
+    uuid(&mut out, ",\"instance\":", verdict.instance);
+    number(&mut out, ",\"seq\":", entry.seq);
+    number(&mut out, ",\"record\":{\"time_unix_nano\":", view.header.time_unix_nano);
+    number(&mut out, ",\"observed_unix_nano\":", view.header.observed_unix_nano);
+    number(&mut out, ",\"severity\":", u64::from(view.header.severity));
+    text(&mut out, ",\"level\":", view.level());
+    text(&mut out, ",\"logger\":", verdict.logger);
+    text(&mut out, ",\"body\":", &view.message());
+    for (key, id) in [(",\"trace_id\":\"", &view.header.trace_id[..]), (",\"span_id\":\"", &view.header.span_id)] {
+        if id.iter().any(|byte| *byte != 0) {
+            out.extend_from_slice(key.as_bytes());
+            write_hex(&mut out, id);
+            out.push(b'"');
+        }
+    }
+    out.extend_from_slice(b",\"attributes\":");
+    write_attributes(&mut out, &view);
+    // The exact bytes as well: offering the record again must not depend on what JSON can hold.
+    out.extend_from_slice(b"},\"otlp\":");
+    let mut body = entry.record.body().to_vec();
+    body.extend_from_slice(entry.appended.as_deref().unwrap_or(&[]));
+    write_base64(&mut out, &body);
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+/// A server's words without control characters, cut to a bound.
+pub(crate) fn clean_reason(reason: &str) -> String {
+    let cut = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
+    cut.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}

@@ -1,0 +1,353 @@
+//! Delivery: one batch at a time, in order, judged by what the sink answers.
+//!
+//! Written: counted. `Reject`: these records are at fault and nothing was stored, so the batch is halved until the
+//! bad record stands alone. `Retry`: wait with full jitter and offer the same records again. `Hold`: somebody has
+//! to act, so keep the records, probe, and say so once.
+
+use super::account::End;
+use super::dead_letter::{Verdict, clean_reason};
+use super::loss::NO_TICKET;
+use super::wake::{Sleep, request};
+use super::worker::{Item, Worker};
+use crate::clock;
+use crate::error::{WriteError, WriteErrorKind};
+use crate::sinks::{Batch, Entry, Outcome, Route};
+use crate::stats::{DropCause, State};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Single records refused in a row, with nothing of their batch stored, from which on the records are innocent: the
+/// table or a constraint has changed, and dead-lettering everything would be the greater loss.
+const CIRCUIT_REFUSALS: usize = 32;
+
+/// Longest pause between two probes of a held lane.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// The code of a record over which the sink panicked.
+const PANIC_CODE: &str = "sink_panic";
+
+/// A record that stood alone when it was refused.
+struct Suspect {
+    item: Item,
+    code: String,
+    text: String,
+}
+
+impl Worker {
+    /// Delivers a batch, however long it takes, unless a close runs out of time.
+    pub(super) fn deliver(&mut self, items: Vec<Item>) {
+        for (route, part) in self.split_by_route(items) {
+            self.deliver_part(route, part);
+        }
+        self.backoff.reset();
+        let now = clock::monotonic();
+        if self.losses.due_at(self.totals(), now).is_some_and(|at| at <= now) {
+            self.open_with_markers(now);
+        }
+    }
+
+    /// Cuts a batch into runs of one route, in order; records without a route are counted and left out.
+    fn split_by_route(&mut self, items: Vec<Item>) -> Vec<(Route, Vec<Item>)> {
+        let mut parts: Vec<(Route, Vec<Item>)> = Vec::with_capacity(1);
+        let mut unrouted = Vec::new();
+        let sink = self.sink.get_or_insert_with(|| (self.lane.spec.plan.factory)());
+        for item in items {
+            match sink.route(&item.entry.record) {
+                None => unrouted.push(item),
+                Some(route) => match parts.last_mut() {
+                    Some((last, run)) if *last == route => run.push(item),
+                    _ => parts.push((route, vec![item])),
+                },
+            }
+        }
+        if !unrouted.is_empty() {
+            self.settle(End::Dropped(DropCause::Unrouted), &unrouted);
+        }
+        parts
+    }
+
+    fn deliver_part(&mut self, route: Route, items: Vec<Item>) {
+        let mut stack = vec![items];
+        let mut suspects: Vec<Suspect> = Vec::new();
+        let mut has_stored = false;
+        while let Some(items) = stack.pop() {
+            let items = self.expire(items);
+            if items.is_empty() {
+                continue;
+            }
+            let error = match self.attempt(route, &items) {
+                Ok(outcome) => {
+                    has_stored |= outcome.refused.len() + outcome.retry.len() < items.len();
+                    let rest = self.accept(items, outcome);
+                    if !rest.is_empty() {
+                        stack.push(rest);
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let error = if error.kind != WriteErrorKind::Reject {
+                stack.push(items);
+                error
+            } else if items.len() > 1 {
+                halve(items, &mut stack);
+                continue;
+            } else {
+                suspects.extend(items.into_iter().map(|item| Suspect {
+                    item,
+                    code: self.suspect_code(),
+                    text: error.message.clone(),
+                }));
+                if has_stored || suspects.len() < CIRCUIT_REFUSALS {
+                    continue;
+                }
+                put_back(&mut suspects, &mut stack);
+                WriteError::hold(
+                    format!("every record is refused: {}", error.message),
+                    "compare the table with what telesink writes",
+                )
+            };
+            if !self.pause(&error) {
+                put_back(&mut suspects, &mut stack);
+                self.give_up(stack);
+                return;
+            }
+        }
+        self.bury(suspects);
+    }
+
+    fn suspect_code(&self) -> String {
+        if self.panics_in_a_row > 0 { PANIC_CODE.to_owned() } else { "rejected".to_owned() }
+    }
+
+    /// Writes once. A panic of the sink is an answer too: the first one is retried with a fresh sink, from the
+    /// second on the records are suspected.
+    fn attempt(&mut self, route: Route, items: &[Item]) -> Result<Outcome, WriteError> {
+        let lane = Arc::clone(&self.lane);
+        self.last_attempt = clock::monotonic();
+        let entries: Vec<Entry> = items.iter().map(|item| item.entry.clone()).collect();
+        let batch = Batch {
+            instance: lane.shared.instance,
+            lane: lane.spec.index,
+            previous_seq: self.stored_seq,
+            route,
+            entries: &entries,
+            tables: &lane.shared.tables,
+            now_unix_nano: clock::unix_nano(),
+        };
+        let factory = &lane.spec.plan.factory;
+        lane.is_writing.store(true, Ordering::Release);
+        let sink = &mut self.sink;
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| sink.get_or_insert_with(|| factory()).write(&batch)));
+        lane.is_writing.store(false, Ordering::Release);
+        match answer {
+            Ok(result) => {
+                if let Ok(outcome) = &result {
+                    self.panics_in_a_row = 0;
+                    self.is_unresolved = false;
+                    let mut tally = lane.tally();
+                    tally.batches += 1;
+                    tally.duplicates_suppressed += outcome.duplicates_suppressed;
+                    tally.rolled_back += outcome.rolled_back;
+                }
+                result
+            }
+            Err(_panic) => Err(self.judge_panic()),
+        }
+    }
+
+    fn judge_panic(&mut self) -> WriteError {
+        self.lane.tally().sink_panics += 1;
+        let broken = self.sink.take();
+        // Its destructor may panic as well; either way it is gone.
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop(broken)));
+        self.panics_in_a_row += 1;
+        let name = &self.lane.spec.name;
+        self.lane.shared.diagnostics.say("panic", || {
+            format!("sink {name} panicked; it is restarted and its batch is judged (this is a bug, please report it)")
+        });
+        if self.panics_in_a_row > 1 && dropped.is_ok() {
+            WriteError::reject(format!("sink {name} panicked over this record"))
+        } else {
+            WriteError::retry(format!("sink {name} panicked"))
+        }
+    }
+
+    /// Books what was written; answers what has to be offered again.
+    fn accept(&mut self, items: Vec<Item>, outcome: Outcome) -> Vec<Item> {
+        if let Some(last) = items.last() {
+            self.stored_seq = self.stored_seq.max(last.entry.seq);
+        }
+        if outcome.refused.is_empty() && outcome.retry.is_empty() {
+            self.settle(End::Delivered, &items);
+            return Vec::new();
+        }
+        let mut slots: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut take = |index: usize| slots.get_mut(index).and_then(Option::take);
+        let again: Vec<Item> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
+        let refused: Vec<Suspect> = outcome
+            .refused
+            .into_iter()
+            .filter_map(|refusal| {
+                let item = take(refusal.index)?;
+                Some(Suspect { item, code: refusal.code, text: refusal.text })
+            })
+            .collect();
+        let delivered: Vec<Item> = slots.into_iter().flatten().collect();
+        self.settle(End::Delivered, &delivered);
+        self.bury(refused);
+        again
+    }
+
+    /// Sets refused records aside in the dead-letter file, if there is one, and counts them.
+    fn bury(&mut self, suspects: Vec<Suspect>) {
+        for suspect in suspects {
+            let Suspect { item, code, text } = suspect;
+            let cause = match &mut self.dead_letter {
+                Some(file) => {
+                    let scopes = self.lane.shared.tables.scopes();
+                    let scope = item.entry.record.header().scope as usize;
+                    let verdict = Verdict {
+                        sink: &self.lane.spec.name,
+                        code: &code,
+                        reason: &text,
+                        instance: &self.lane.shared.instance,
+                        now_unix_nano: clock::unix_nano(),
+                        logger: scopes.get(scope).map_or("", |scope| &scope.name),
+                    };
+                    match file.append(&item.entry, &verdict) {
+                        Ok(()) => poison_cause(&code),
+                        Err(error) => {
+                            self.lane.shared.diagnostics.say("dead letter", || {
+                                format!("could not write the dead-letter file: {error}; refused records are lost")
+                            });
+                            DropCause::DeadLetterFull
+                        }
+                    }
+                }
+                None => poison_cause(&code),
+            };
+            let name = &self.lane.spec.name;
+            self.lane.shared.diagnostics.say("poison", || {
+                format!("{name} refused a record ({code}: {}); its neighbours are stored", clean_reason(&text))
+            });
+            self.lane.tally().last_error = clean_reason(&text);
+            self.settle(End::Dropped(cause), std::slice::from_ref(&item));
+        }
+    }
+
+    /// Takes out records that are too old, unless their last attempt may have stored them.
+    fn expire(&mut self, items: Vec<Item>) -> Vec<Item> {
+        let Some(max_age) = self.lane.spec.settings.max_age else { return items };
+        if self.is_unresolved {
+            return items;
+        }
+        let oldest = clock::unix_nano().saturating_sub(max_age.as_nanos() as u64);
+        let (kept, expired): (Vec<Item>, Vec<Item>) = items
+            .into_iter()
+            .partition(|item| item.ticket == NO_TICKET || item.entry.record.observed_unix_nano() >= oldest);
+        for item in &expired {
+            self.losses.expired(item.entry.seq);
+        }
+        if !expired.is_empty() {
+            self.settle(End::Dropped(DropCause::Expired), &expired);
+        }
+        kept
+    }
+
+    /// Waits before the next attempt. Answers whether there is to be one.
+    fn pause(&mut self, error: &WriteError) -> bool {
+        let is_hold = error.kind == WriteErrorKind::Hold;
+        self.is_unresolved |= error.is_unresolved;
+        self.note_failure(error, is_hold);
+        let was_closing = self.is_closing;
+        let now = clock::monotonic();
+        let mut until = now + self.backoff.next(self.random.next_u64(), error.retry_after).min(HOLD_MAX);
+        loop {
+            let requests = self.lane.wake.take_requests();
+            self.is_closing |= requests & request::CLOSE != 0;
+            let deadline = self.lane.account.lock().close_deadline;
+            let now = clock::monotonic();
+            if self.is_closing && (was_closing && is_hold || deadline.is_some_and(|deadline| now >= deadline)) {
+                return false;
+            }
+            if self.lane.account.lock().is_abandoned {
+                return false;
+            }
+            if requests & (request::FLUSH | request::CLOSE) != 0 {
+                // Somebody waits: look again soon, yet never in a tight loop.
+                until = until.min(self.last_attempt + self.lane.spec.settings.retry_initial);
+            }
+            let limit = deadline.map_or(until, |deadline| until.min(deadline)).saturating_duration_since(now);
+            if limit.is_zero() {
+                return true;
+            }
+            let lane = Arc::clone(&self.lane);
+            lane.wake.sleep(Sleep::Backoff, Some(limit), || lane.wake.requests() == 0);
+        }
+    }
+
+    fn note_failure(&mut self, error: &WriteError, is_hold: bool) {
+        self.lane.set_state(if is_hold { State::Held } else { State::Retrying });
+        {
+            let mut tally = self.lane.tally();
+            tally.retries += 1;
+            tally.last_error = error.full_text();
+        }
+        // The first failure of a kind that passes by itself is not worth a line.
+        if is_hold || self.backoff.attempts() > 0 {
+            let name = &self.lane.spec.name;
+            self.lane.shared.diagnostics.say(if is_hold { "hold" } else { "retry" }, || {
+                format!("{name}: {}; records are kept and written once this is mended", error.full_text())
+            });
+        }
+    }
+
+    /// Gives up what is in hand: a close ran out of time, or one last attempt on a held lane failed.
+    fn give_up(&mut self, stack: Vec<Vec<Item>>) {
+        let cause =
+            if self.is_unresolved { DropCause::ExitUnresolved } else { DropCause::ExitDeadline };
+        for items in stack {
+            self.settle(End::Dropped(cause), &items);
+        }
+        self.discard_queue();
+    }
+
+    /// Books records and gives their room back.
+    pub(super) fn settle(&mut self, end: End, items: &[Item]) {
+        let own = items.iter().filter(|item| item.ticket != NO_TICKET);
+        let bytes = own.clone().map(|item| item.bytes).sum();
+        let count = own.clone().count() as u64;
+        let mut books = self.lane.account.lock();
+        if books.is_abandoned || count == 0 {
+            return;
+        }
+        books.settle(end, own.map(|item| item.ticket));
+        books.held -= count;
+        self.lane.budget.release(count, bytes);
+        self.lane.account.notify();
+    }
+}
+
+fn poison_cause(code: &str) -> DropCause {
+    if code == PANIC_CODE { DropCause::SinkPanic } else { DropCause::Poison }
+}
+
+/// Pushes the two halves so that the earlier one is tried first.
+fn halve(mut items: Vec<Item>, stack: &mut Vec<Vec<Item>>) {
+    let later = items.split_off(items.len() / 2);
+    stack.push(later);
+    stack.push(items);
+}
+
+/// Joins suspects and everything still on the stack into one batch again, in order.
+fn put_back(suspects: &mut Vec<Suspect>, stack: &mut Vec<Vec<Item>>) {
+    let mut all: Vec<Item> = suspects.drain(..).map(|suspect| suspect.item).collect();
+    all.extend(stack.drain(..).rev().flatten());
+    if !all.is_empty() {
+        stack.push(all);
+    }
+}

@@ -1,0 +1,446 @@
+//! A lane: one bounded queue, one worker thread, one sink. A slow or dead destination delays its own lane only.
+//!
+//! Callers see [`Lane::offer`]; everything that waits happens in [`worker`].
+
+mod account;
+mod backoff;
+mod budget;
+mod dead_letter;
+mod deliver;
+mod filter;
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod loss;
+mod thread;
+mod wake;
+mod worker;
+
+pub use filter::Filter;
+pub(crate) use account::BarrierId;
+
+use crate::clock;
+use crate::diagnostics::Diagnostics;
+use crate::record::tables::Tables;
+use crate::record::{Record, flag};
+use crate::redact::Redaction;
+use crate::settings::{Settings, WhenFull};
+use crate::sinks::SinkPlan;
+use crate::stats::{Counts, LaneStats, Receipt, RejectCause, State};
+use account::{Account, End};
+use arc_swap::ArcSwap;
+use budget::{Admission, Budget, Ticket};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use wake::{Wake, request};
+
+/// Most records that one eviction looks at; each severe record is set aside once, so this bounds the caller's wait
+/// without changing who goes first over time.
+const EVICTION_LOOKS_MAX: usize = 256;
+
+/// How a caller may wait for room under `when_full="block"`.
+pub trait Patience {
+    /// Whether the caller may wait at all: not on a running event loop.
+    fn may_wait(&self) -> bool;
+
+    /// Runs `wait` without holding whatever other threads need to make progress (the interpreter).
+    fn detached(&self, wait: &mut (dyn FnMut() + Send));
+}
+
+/// A caller that never waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Impatient;
+
+impl Patience for Impatient {
+    fn may_wait(&self) -> bool {
+        false
+    }
+
+    fn detached(&self, _wait: &mut (dyn FnMut() + Send)) {}
+}
+
+/// An admitted record on its way to the worker.
+#[derive(Debug)]
+struct Queued {
+    ticket: Ticket,
+    record: Record,
+}
+
+/// What a lane is made from.
+#[derive(Debug, Clone)]
+pub struct LaneSpec {
+    /// Unique in its pipeline.
+    pub name: String,
+    /// Index in its pipeline; the ledger's second key.
+    pub index: u32,
+    /// The sink.
+    pub plan: SinkPlan,
+    /// How.
+    pub settings: Settings,
+    /// Least level.
+    pub level: i32,
+    /// Loggers to take; empty takes all.
+    pub include: Vec<String>,
+    /// Loggers to leave out.
+    pub exclude: Vec<String>,
+}
+
+/// What a lane shares with its pipeline.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The pipeline in this process.
+    pub instance: [u8; 16],
+    /// Scopes and the resource.
+    pub tables: Arc<Tables>,
+    /// What to hide in rendered stack traces.
+    pub redaction: Arc<ArcSwap<Redaction>>,
+    /// telesink's own words.
+    pub diagnostics: Arc<Diagnostics>,
+}
+
+/// One queue, one worker, one sink.
+#[derive(Debug)]
+pub struct Lane {
+    spec: LaneSpec,
+    shared: Shared,
+    filter: Filter,
+    budget: Budget,
+    account: Account,
+    wake: Wake,
+    sender: Sender<Queued>,
+    receiver: Receiver<Queued>,
+    /// Severe records that an eviction took out of the queue's head; older than anything in the queue.
+    set_aside: Mutex<VecDeque<Queued>>,
+    offered: AtomicU64,
+    rejected: [AtomicU64; RejectCause::ALL.len()],
+    is_closed: AtomicBool,
+    has_thread: AtomicBool,
+    start: Mutex<Option<Instant>>,
+    is_writing: AtomicBool,
+    state: AtomicU8,
+    tally: Mutex<Tally>,
+}
+
+/// Information counters that only the worker writes.
+#[derive(Debug, Default)]
+struct Tally {
+    retries: u64,
+    batches: u64,
+    duplicates_suppressed: u64,
+    rolled_back: u64,
+    loss_markers: u64,
+    sink_panics: u64,
+    last_error: String,
+}
+
+const STATES: [State; 5] = [State::Idle, State::Running, State::Retrying, State::Held, State::Closed];
+
+impl Lane {
+    /// A lane without a thread; the first record starts it.
+    pub fn new(spec: LaneSpec, shared: Shared) -> Arc<Self> {
+        let settings = &spec.settings;
+        let (sender, receiver) = bounded(settings.queue_records_max);
+        let budget = Budget::new(
+            settings.queue_records_max as u64,
+            settings.queue_bytes_max as u64,
+            settings.when_full == WhenFull::DropNewest,
+        );
+        let filter = Filter::new(spec.level, spec.include.clone(), spec.exclude.clone());
+        Arc::new(Self {
+            filter,
+            budget,
+            account: Account::new(),
+            wake: Wake::new(),
+            sender,
+            receiver,
+            set_aside: Mutex::new(VecDeque::new()),
+            offered: AtomicU64::new(0),
+            rejected: std::array::from_fn(|_| AtomicU64::new(0)),
+            is_closed: AtomicBool::new(false),
+            has_thread: AtomicBool::new(false),
+            start: Mutex::new(None),
+            is_writing: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            tally: Mutex::new(Tally::default()),
+            spec,
+            shared,
+        })
+    }
+
+    /// The lane's name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &LaneSpec {
+        &self.spec
+    }
+
+    /// What it wants.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// Offers a record. Answers the cause if the lane does not take it; it is counted then.
+    #[inline]
+    pub fn offer(self: &Arc<Self>, record: &Record, patience: &dyn Patience) -> Result<(), RejectCause> {
+        self.offered.fetch_add(1, Ordering::Relaxed);
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(self.reject(RejectCause::Closed));
+        }
+        let bytes = record.cost_bytes() as u64;
+        match self.budget.admit(bytes, record.has(flag::RESERVE)) {
+            Admission::Admitted(ticket) => self.push(ticket, record, bytes),
+            Admission::Full => self.offer_when_full(record, bytes, patience),
+            Admission::Refund(ticket) => {
+                self.refund(ticket, bytes);
+                self.offer_when_full(record, bytes, patience)
+            }
+        }
+    }
+
+    #[inline]
+    fn push(self: &Arc<Self>, ticket: Ticket, record: &Record, bytes: u64) -> Result<(), RejectCause> {
+        if self.sender.try_send(Queued { ticket, record: record.clone() }).is_err() {
+            // Tickets never exceed the channel's capacity, so this is the last moment of a closing lane.
+            self.refund(ticket, bytes);
+            return Err(self.reject(RejectCause::Closed));
+        }
+        if record.has(flag::URGENT) {
+            self.wake.request(request::URGENT);
+        }
+        self.wake.pushed(ticket, || self.budget.bytes_held() >= self.batch_bytes_max());
+        if !self.has_thread.load(Ordering::Acquire) {
+            self.start_thread();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn offer_when_full(
+        self: &Arc<Self>,
+        record: &Record,
+        bytes: u64,
+        patience: &dyn Patience,
+    ) -> Result<(), RejectCause> {
+        let admitted = match self.spec.settings.when_full {
+            WhenFull::DropNewest => None,
+            WhenFull::DropOldest => self.evict_for(bytes, record.has(flag::RESERVE)),
+            WhenFull::Block => self.wait_for_room(bytes, patience),
+        };
+        match admitted {
+            Some(ticket) => self.push(ticket, record, bytes),
+            None => Err(self.reject(RejectCause::QueueFull)),
+        }
+    }
+
+    /// Makes room by giving up the oldest records, severe ones last.
+    fn evict_for(&self, bytes: u64, is_severe: bool) -> Option<Ticket> {
+        let mut books = self.account.lock();
+        let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for _ in 0..EVICTION_LOOKS_MAX {
+            let victim = match self.receiver.try_recv() {
+                Ok(queued) if queued.record.has(flag::RESERVE) => {
+                    set_aside.push_back(queued);
+                    continue;
+                }
+                Ok(queued) => queued,
+                // Only severe records are left: a lesser newcomer gives way, a severe one replaces the oldest.
+                Err(_) if is_severe => set_aside.pop_front()?,
+                Err(_) => return None,
+            };
+            books.settle(End::Dropped(crate::stats::DropCause::Evicted), std::iter::once(victim.ticket));
+            self.budget.release(1, victim.record.cost_bytes() as u64);
+            match self.budget.admit(bytes, true) {
+                Admission::Admitted(ticket) => return Some(ticket),
+                Admission::Full => {}
+                Admission::Refund(ticket) => {
+                    books.settle(End::Refunded, std::iter::once(ticket));
+                    self.budget.release(1, bytes);
+                }
+            }
+        }
+        None
+    }
+
+    /// Waits for room as long as `block_timeout` allows.
+    fn wait_for_room(&self, bytes: u64, patience: &dyn Patience) -> Option<Ticket> {
+        if !patience.may_wait() || bytes > self.spec.settings.queue_bytes_max as u64 {
+            return None;
+        }
+        let end = clock::monotonic() + self.spec.settings.block_timeout;
+        let mut admitted = None;
+        patience.detached(&mut || {
+            let mut books = self.account.lock();
+            loop {
+                match self.budget.admit(bytes, true) {
+                    Admission::Admitted(ticket) => {
+                        admitted = Some(ticket);
+                        return;
+                    }
+                    Admission::Full => {}
+                    Admission::Refund(ticket) => {
+                        books.settle(End::Refunded, std::iter::once(ticket));
+                        self.budget.release(1, bytes);
+                    }
+                }
+                let left = end.saturating_duration_since(clock::monotonic());
+                if left.is_zero() || self.is_closed.load(Ordering::Relaxed) {
+                    return;
+                }
+                books = self.account.wait(books, left);
+            }
+        });
+        admitted
+    }
+
+    fn refund(&self, ticket: Ticket, bytes: u64) {
+        let mut books = self.account.lock();
+        books.settle(End::Refunded, std::iter::once(ticket));
+        self.budget.release(1, bytes);
+        self.account.notify();
+    }
+
+    fn reject(&self, cause: RejectCause) -> RejectCause {
+        self.rejected[cause as usize].fetch_add(1, Ordering::Relaxed);
+        cause
+    }
+
+    fn batch_records_max(&self) -> usize {
+        // A batch counts against the queue's bound while it is written; half is left for callers meanwhile.
+        self.spec.settings.batch_records_max.min(self.spec.settings.queue_records_max / 2).max(1)
+    }
+
+    fn batch_bytes_max(&self) -> u64 {
+        self.spec.settings.batch_bytes_max.min(self.spec.settings.queue_bytes_max / 2).max(1) as u64
+    }
+
+    fn linger(&self) -> Duration {
+        self.spec.settings.linger.unwrap_or(self.spec.plan.linger_default)
+    }
+
+    fn set_state(&self, state: State) {
+        let index = STATES.iter().position(|known| *known == state).unwrap_or(0);
+        self.state.store(index as u8, Ordering::Relaxed);
+    }
+
+    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn has_work(&self) -> bool {
+        !self.receiver.is_empty()
+            || !self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty()
+    }
+
+    /// Starts a flush; see [`Lane::wait_flush`].
+    pub(crate) fn begin_flush(&self) -> BarrierId {
+        let barrier = self.account.begin_barrier(&self.budget);
+        self.wake.request(request::FLUSH);
+        barrier
+    }
+
+    /// Whether everything the flush waits for is settled.
+    pub(crate) fn is_flush_done(&self, barrier: BarrierId) -> bool {
+        self.account.is_barrier_done(barrier)
+    }
+
+    /// Waits until the flush is done or `limit` has passed.
+    pub(crate) fn wait_flush(&self, barrier: BarrierId, limit: Duration) -> bool {
+        self.account.wait_barrier(barrier, limit, clock::monotonic)
+    }
+
+    /// Ends the flush and says what it saw.
+    pub(crate) fn end_flush(&self, barrier: BarrierId, seconds: f64) -> Receipt {
+        self.account.end_barrier(barrier, seconds)
+    }
+
+    /// Asks the worker to settle everything by `deadline`: a held lane tries once more and then gives up. With
+    /// `stop`, nothing more is taken and the worker ends.
+    pub fn begin_close(&self, deadline: Instant, stop: bool) {
+        if stop {
+            self.is_closed.store(true, Ordering::Release);
+        }
+        self.account.lock().close_deadline = Some(deadline);
+        self.account.notify();
+        self.wake.request(request::CLOSE);
+        if stop && !self.has_thread.load(Ordering::Acquire) {
+            self.account.lock().is_finished = true;
+            self.set_state(State::Closed);
+        }
+    }
+
+    /// Waits for a closing worker to end; past the deadline what is left is given up and counted.
+    pub(crate) fn end_close(&self, deadline: Instant, stop: bool) {
+        let mut books = self.account.lock();
+        while stop && !books.is_finished && !books.is_abandoned {
+            let left = deadline.saturating_duration_since(clock::monotonic());
+            if left.is_zero() {
+                break;
+            }
+            books = self.account.wait(books, left);
+        }
+        let is_settled = if stop { books.is_finished } else { books.held == 0 && self.receiver.is_empty() };
+        if !is_settled && !books.is_abandoned {
+            self.abandon(&mut books);
+        }
+        if stop {
+            self.set_state(State::Closed);
+        }
+    }
+
+    /// Gives up everything in memory: the deadline of a close has passed and the worker may be stuck in its sink.
+    fn abandon(&self, books: &mut account::Books) {
+        self.is_closed.store(true, Ordering::Release);
+        let in_flight = if self.is_writing.load(Ordering::Acquire) { books.held } else { 0 };
+        let mut queued = books.held - in_flight;
+        while let Ok(entry) = self.receiver.try_recv() {
+            queued += 1;
+            drop(entry);
+        }
+        let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        queued += set_aside.len() as u64;
+        set_aside.clear();
+        books.abandon(queued, in_flight);
+        self.account.notify();
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> LaneStats {
+        // Outcomes first, admissions last: a live snapshot may over-state what is pending, never under-state it.
+        let (delivered, dropped, held, refunded) = {
+            let books = self.account.lock();
+            (books.delivered, books.dropped_counts(), books.held, books.refunded)
+        };
+        let set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
+        let pending = held + set_aside as u64 + self.receiver.len() as u64;
+        let rejected = Counts::from_pairs(
+            RejectCause::ALL
+                .iter()
+                .map(|cause| (cause.name(), self.rejected[*cause as usize].load(Ordering::Relaxed))),
+        );
+        let tally = self.tally();
+        LaneStats {
+            name: self.spec.name.clone(),
+            target: self.spec.plan.target.clone(),
+            offered: self.offered.load(Ordering::Relaxed),
+            routed: self.budget.tickets() - refunded,
+            rejected,
+            delivered,
+            dropped,
+            pending,
+            bytes_pending: self.budget.bytes_held(),
+            retries: tally.retries,
+            batches: tally.batches,
+            duplicates_suppressed: tally.duplicates_suppressed,
+            rolled_back: tally.rolled_back,
+            loss_markers: tally.loss_markers,
+            sink_panics: tally.sink_panics,
+            state: STATES[usize::from(self.state.load(Ordering::Relaxed)).min(STATES.len() - 1)],
+            last_error: tally.last_error.clone(),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The only loop: receive, number, batch, write, sleep. It runs on the lane's own thread.
+
+use super::account::End;
+use super::backoff::Backoff;
+use super::budget::Ticket;
+use super::dead_letter::DeadLetter;
+use super::loss::{self, Losses, NO_TICKET, Totals};
+use super::wake::{Sleep, request};
+use super::{Lane, Queued};
+use crate::clock;
+use crate::record::encode::ATTRIBUTE_TAG;
+use crate::record::exception::{SourceCache, render};
+use crate::record::id::IdSource;
+use crate::record::value::{Scalar, put_pair};
+use crate::record::{Record, flag};
+use crate::sinks::{Entry, Sink};
+use crate::stats::{DropCause, RejectCause, State};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Records taken out of the queue under one hold of the lock: about 20 µs, so that an eviction never waits long.
+const TAKE_MAX: usize = 512;
+
+/// Longest rendered stack trace, in bytes: deep chains repeat themselves.
+const STACKTRACE_BYTES_MAX: usize = 256 * 1024;
+
+/// A numbered record in the worker's hands.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) ticket: Ticket,
+    pub(super) bytes: u64,
+    pub(super) entry: Entry,
+}
+
+/// Everything the lane's thread owns.
+pub(super) struct Worker {
+    pub(super) lane: Arc<Lane>,
+    pub(super) sink: Option<Box<dyn Sink>>,
+    pub(super) backoff: Backoff,
+    pub(super) random: IdSource,
+    pub(super) losses: Losses,
+    pub(super) dead_letter: Option<DeadLetter>,
+    /// The last `seq` that the sink has confirmed; what its ledger should show.
+    pub(super) stored_seq: u64,
+    /// Set once a close asked for an end.
+    pub(super) is_closing: bool,
+    /// Panics of the sink since the last batch that went through.
+    pub(super) panics_in_a_row: u32,
+    /// An attempt has ended without a known outcome; its records may not be expired or given up as "dropped".
+    pub(super) is_unresolved: bool,
+    pub(super) last_attempt: Instant,
+    batch: Vec<Item>,
+    batch_bytes: u64,
+    is_urgent: bool,
+    next_seq: u64,
+    sources: SourceCache,
+    /// When the oldest record of the open batch can have arrived at the earliest.
+    opened_at: Instant,
+    /// When the queue was last seen empty.
+    drained_at: Instant,
+    last_urgent: Option<Instant>,
+    scope: Option<u32>,
+}
+
+/// Runs the worker and starts it again should it panic: that would be a bug of ours, and it must cost no more than
+/// the records in hand.
+pub(super) fn supervise(lane: &Arc<Lane>) {
+    let mut worker = Worker::new(lane);
+    loop {
+        let ended = catch_unwind(AssertUnwindSafe(|| worker.run()));
+        // A sink that panics again while it is dropped must not end the supervisor.
+        let disposed = catch_unwind(AssertUnwindSafe(|| worker.dispose()));
+        if ended.is_ok() && disposed.is_ok() {
+            let mut books = lane.account.lock();
+            books.is_finished = true;
+            lane.account.notify();
+            return;
+        }
+        worker.start_over();
+    }
+}
+
+impl Worker {
+    fn new(lane: &Arc<Lane>) -> Self {
+        let settings = &lane.spec.settings;
+        let now = clock::monotonic();
+        let dead_letter =
+            settings.dead_letter.clone().map(|path| DeadLetter::new(path, settings.dead_letter_bytes_max));
+        Self {
+            lane: Arc::clone(lane),
+            sink: None,
+            backoff: Backoff::new(settings.retry_initial, settings.retry_max),
+            random: IdSource::new(),
+            losses: Losses::new(),
+            dead_letter,
+            stored_seq: 0,
+            is_closing: false,
+            panics_in_a_row: 0,
+            is_unresolved: false,
+            last_attempt: now,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            is_urgent: false,
+            next_seq: 1,
+            sources: SourceCache::default(),
+            opened_at: now,
+            drained_at: now,
+            last_urgent: None,
+            scope: None,
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            self.take_requests();
+            self.fill();
+            let now = clock::monotonic();
+            if self.batch.is_empty() {
+                if self.is_closing && self.lane.is_closed.load(Ordering::Acquire) && !self.lane.has_work() {
+                    return;
+                }
+                self.sleep_idle(now);
+                continue;
+            }
+            let due_at = self.due_at(now);
+            if now < due_at {
+                self.sleep_lingering(due_at - now);
+                continue;
+            }
+            if self.is_urgent {
+                self.last_urgent = Some(now);
+                self.is_urgent = false;
+            }
+            let items = std::mem::take(&mut self.batch);
+            self.batch_bytes = 0;
+            self.lane.set_state(State::Running);
+            self.deliver(items);
+            // What arrived while the batch was written has waited since then.
+            self.opened_at = self.drained_at;
+        }
+    }
+
+    /// When the open batch has to be written.
+    fn due_at(&self, now: Instant) -> Instant {
+        let lane = &self.lane;
+        let is_full = self.batch.len() >= lane.batch_records_max() || self.batch_bytes >= lane.batch_bytes_max();
+        if is_full || self.is_closing || lane.account.lock().has_open_barrier() {
+            return now;
+        }
+        let linger = lane.linger();
+        let lingered = self.opened_at + linger;
+        if self.is_urgent {
+            // Coalesced: a storm of errors shares writes instead of forcing one each.
+            return self.last_urgent.map_or(now, |last| lingered.min(last + linger));
+        }
+        lingered
+    }
+
+    fn take_requests(&mut self) {
+        let requests = self.lane.wake.take_requests();
+        if requests & request::CLOSE != 0 {
+            self.is_closing = true;
+        }
+    }
+
+    fn sleep_idle(&mut self, now: Instant) {
+        let lane = Arc::clone(&self.lane);
+        if lane.state.load(Ordering::Relaxed) != 4 {
+            lane.set_state(State::Idle);
+        }
+        self.batch.shrink_to(TAKE_MAX);
+        let limit = self.losses.due_at(self.totals(), now).map(|at| at.saturating_duration_since(now));
+        if limit == Some(Duration::ZERO) {
+            self.open_with_markers(now);
+            return;
+        }
+        lane.wake.sleep(Sleep::Idle, limit, || lane.wake.requests() == 0 && !lane.has_work());
+        self.opened_at = clock::monotonic();
+    }
+
+    fn sleep_lingering(&mut self, limit: Duration) {
+        let lane = Arc::clone(&self.lane);
+        let room = lane.batch_records_max().saturating_sub(self.batch.len()) as u64;
+        let full_at = lane.budget.tickets() + room.saturating_sub(lane.receiver.len() as u64);
+        lane.wake.set_full_at(full_at);
+        lane.wake.sleep(Sleep::Linger, Some(limit), || {
+            lane.wake.requests() == 0 && lane.budget.tickets() < full_at
+        });
+    }
+
+    /// Takes what is there, up to a full batch, and numbers it.
+    fn fill(&mut self) {
+        let lane = Arc::clone(&self.lane);
+        let (records_max, bytes_max) = (lane.batch_records_max(), lane.batch_bytes_max());
+        while self.batch.len() < records_max && self.batch_bytes < bytes_max {
+            if !lane.has_work() {
+                self.drained_at = clock::monotonic();
+                break;
+            }
+            let wanted = (records_max - self.batch.len()).min(TAKE_MAX);
+            let taken = Self::take(&lane, wanted);
+            if taken.is_empty() {
+                break;
+            }
+            for queued in taken {
+                self.admit(queued);
+            }
+        }
+    }
+
+    /// Takes records out of the queue, in order: those that an eviction set aside are older than the rest.
+    fn take(lane: &Lane, wanted: usize) -> Vec<Queued> {
+        let mut books = lane.account.lock();
+        let mut taken = Vec::with_capacity(wanted.min(lane.receiver.len() + 1));
+        let mut set_aside = lane.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while taken.len() < wanted {
+            match set_aside.pop_front().or_else(|| lane.receiver.try_recv().ok()) {
+                Some(queued) => taken.push(queued),
+                None => break,
+            }
+        }
+        books.held += taken.len() as u64;
+        taken
+    }
+
+    fn admit(&mut self, queued: Queued) {
+        let mut item = self.number(queued);
+        if item.entry.record.has(flag::EXCEPTION) {
+            item.entry.appended = self.render_exception(&item.entry.record);
+        }
+        self.is_urgent |= item.entry.record.has(flag::URGENT);
+        self.batch_bytes += item.bytes;
+        self.batch.push(item);
+    }
+
+    /// Gives a record the lane's next number.
+    fn number(&mut self, queued: Queued) -> Item {
+        let bytes = queued.record.cost_bytes() as u64;
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        Item { ticket: queued.ticket, bytes, entry: Entry { seq, record: queued.record, appended: None } }
+    }
+
+    /// Renders the frames behind a record into its `exception.stacktrace` attribute.
+    fn render_exception(&mut self, record: &Record) -> Option<Arc<[u8]>> {
+        let mut text = String::new();
+        render(record.tail(), &mut self.sources, &mut text, STACKTRACE_BYTES_MAX);
+        if text.is_empty() {
+            return None;
+        }
+        let redaction = self.lane.shared.redaction.load();
+        let text = redaction.redact_text(&text);
+        let mut field = Vec::with_capacity(text.len() + 32);
+        put_pair(&mut field, ATTRIBUTE_TAG, "exception.stacktrace", Scalar::Str(&text));
+        Some(field.into())
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        Totals {
+            queue_full: self.lane.rejected[RejectCause::QueueFull as usize].load(Ordering::Relaxed),
+            evicted: self.lane.account.lock().dropped[DropCause::Evicted as usize],
+        }
+    }
+
+    /// Puts loss markers into the open batch: the sink works, so the story can be told where people look.
+    pub(super) fn open_with_markers(&mut self, now: Instant) {
+        let lane = Arc::clone(&self.lane);
+        let scope = *self.scope.get_or_insert_with(|| lane.shared.tables.scope_index(loss::LOGGER));
+        let markers =
+            self.losses.tell(self.totals(), now, clock::unix_nano(), scope, &mut self.next_seq);
+        if !lane.spec.plan.stores_logs {
+            return;
+        }
+        lane.tally().loss_markers += markers.len() as u64;
+        for (seq, record) in markers {
+            let entry = Entry { seq, record, appended: None };
+            self.batch.push(Item { ticket: NO_TICKET, bytes: 0, entry });
+        }
+        self.opened_at = now;
+    }
+
+    /// Writes off what a panic of the worker itself left in its hands.
+    fn start_over(&mut self) {
+        self.batch.clear();
+        self.batch_bytes = 0;
+        let mut books = self.lane.account.lock();
+        let lost = books.held;
+        books.lose_held(DropCause::Internal, lost);
+        self.lane.budget.release(lost, 0);
+        self.lane.account.notify();
+    }
+
+    /// Gives up what waits in the queue: the close that nobody can serve any more is over.
+    pub(super) fn discard_queue(&mut self) {
+        loop {
+            let taken = Self::take(&self.lane, TAKE_MAX);
+            if taken.is_empty() {
+                return;
+            }
+            let items: Vec<Item> = taken.into_iter().map(|queued| self.number(queued)).collect();
+            self.settle(End::Dropped(DropCause::ExitDeadline), &items);
+        }
+    }
+
+    /// Closes the sink; what it says last is kept as the lane's last error.
+    fn dispose(&mut self) {
+        if let Some(mut sink) = self.sink.take()
+            && let Err(error) = sink.close()
+        {
+            self.lane.tally().last_error = error.full_text();
+        }
+    }
+}

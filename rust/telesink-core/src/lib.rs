@@ -1,0 +1,21 @@
+//! The native telemetry pipeline of telesink: records, lanes, sinks.
+//!
+//! Read in this order: [`record`] (one thing worth keeping), [`sinks`] (one destination), [`lane`] (one queue, one
+//! thread, one sink), [`pipeline`] (one or more lanes), [`stats`] (what became of every record).
+//!
+//! Nothing here knows Python, so no native thread can ever hold the interpreter, and there is no `unsafe`.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod diagnostics;
+pub mod dsn;
+pub mod error;
+pub mod lane;
+pub mod pipeline;
+pub mod record;
+pub mod redact;
+pub mod settings;
+pub mod sinks;
+pub mod stats;
+mod sync;

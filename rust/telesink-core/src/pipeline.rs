@@ -1,0 +1,357 @@
+//! The pipeline: capture once, filter per lane, hand the shared record to each lane's queue.
+
+use crate::clock;
+use crate::diagnostics::Diagnostics;
+use crate::error::ConfigError;
+use crate::lane::{BarrierId, Lane, LaneSpec, Patience, Shared};
+use crate::record::id::new_instance;
+use crate::record::tables::{Resource, Tables};
+use crate::record::{Record, flag};
+use crate::redact::Redaction;
+use crate::stats::{Counts, LaneStats, PipelineStats, Receipt, RejectCause};
+use arc_swap::ArcSwap;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Records kept for the first lane of a pipeline that has none yet.
+pub const LATE_RECORDS_MAX: usize = 1_000;
+
+/// Bytes kept for the first lane of a pipeline that has none yet.
+pub const LATE_BYTES_MAX: usize = 1 << 20;
+
+/// Level of a pipeline that no lane listens to: nothing is worth capturing.
+const NOBODY_LISTENS: i32 = i32::MAX;
+
+/// Records that wait for the first lane.
+#[derive(Debug, Default)]
+struct Late {
+    records: VecDeque<(i32, String, Record)>,
+    bytes: usize,
+    /// Set with the first lane: from then on records go to lanes only.
+    is_over: bool,
+    /// Records given to the first lane's filters that none of them wanted.
+    next_index: u32,
+}
+
+/// One or more lanes behind one door.
+#[derive(Debug)]
+pub struct Pipeline {
+    shared: Shared,
+    lanes: ArcSwap<Vec<Arc<Lane>>>,
+    /// Least level that any lane wants; callers compare before they capture.
+    level: AtomicI32,
+    has_lanes: AtomicBool,
+    is_closed: AtomicBool,
+    offered: AtomicU64,
+    accepted: AtomicU64,
+    rejected: [AtomicU64; RejectCause::ALL.len()],
+    sanitised: AtomicU64,
+    truncated: AtomicU64,
+    format_errors: AtomicU64,
+    late: Mutex<Late>,
+}
+
+/// A flush under way on all lanes of a pipeline.
+#[derive(Debug)]
+pub struct Flush {
+    started: Instant,
+    lanes: Vec<(Arc<Lane>, BarrierId)>,
+    late_pending: u64,
+}
+
+impl Pipeline {
+    /// A pipeline without lanes.
+    pub fn new(resource: Resource, redaction: Arc<Redaction>) -> Self {
+        Self {
+            shared: Shared {
+                instance: new_instance(clock::unix_nano()),
+                tables: Arc::new(Tables::new(resource)),
+                redaction: Arc::new(ArcSwap::new(redaction)),
+                diagnostics: Arc::new(Diagnostics::new()),
+            },
+            lanes: ArcSwap::from_pointee(Vec::new()),
+            level: AtomicI32::new(0),
+            has_lanes: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            offered: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            rejected: std::array::from_fn(|_| AtomicU64::new(0)),
+            sanitised: AtomicU64::new(0),
+            truncated: AtomicU64::new(0),
+            format_errors: AtomicU64::new(0),
+            late: Mutex::new(Late::default()),
+        }
+    }
+
+    /// The pipeline in this process; new after a fork.
+    pub fn instance(&self) -> [u8; 16] {
+        self.shared.instance
+    }
+
+    /// Scopes and the resource.
+    pub fn tables(&self) -> &Tables {
+        &self.shared.tables
+    }
+
+    /// What is hidden in records.
+    pub fn redaction(&self) -> arc_swap::Guard<Arc<Redaction>> {
+        self.shared.redaction.load()
+    }
+
+    /// Replaces what is hidden, as one set, from the next record on.
+    pub fn set_redaction(&self, redaction: Arc<Redaction>) {
+        self.shared.redaction.store(redaction);
+    }
+
+    /// Least level that any lane wants; 0 before there is a lane.
+    #[inline]
+    pub fn level(&self) -> i32 {
+        self.level.load(Ordering::Relaxed)
+    }
+
+    /// Whether any lane wants a record of `logger` at `levelno`. Asked before a record is captured.
+    #[inline]
+    pub fn wants(&self, levelno: i32, logger: &str) -> bool {
+        levelno >= self.level()
+            && (!self.has_lanes.load(Ordering::Acquire)
+                || self.lanes.load().iter().any(|lane| lane.filter().admits(levelno, logger)))
+    }
+
+    /// Offers a record to every lane that wants it. Answers whether anybody took it.
+    #[inline]
+    pub fn offer(&self, levelno: i32, logger: &str, record: &Record, patience: &dyn Patience) -> bool {
+        self.offered.fetch_add(1, Ordering::Relaxed);
+        self.count_marks(record);
+        if self.is_closed.load(Ordering::Relaxed) {
+            return self.rejected(RejectCause::Closed);
+        }
+        if !self.has_lanes.load(Ordering::Acquire) && self.keep_late(levelno, logger, record) {
+            return true;
+        }
+        let lanes = self.lanes.load();
+        let mut refused = None;
+        let mut is_taken = false;
+        for lane in lanes.iter().filter(|lane| lane.filter().admits(levelno, logger)) {
+            match lane.offer(record, patience) {
+                Ok(()) => is_taken = true,
+                Err(cause) => refused = Some(cause),
+            }
+        }
+        match refused {
+            Some(cause) if !is_taken => self.rejected(cause),
+            // Also when no lane wanted it in the end (a filter changed meanwhile): it was taken and routed nowhere.
+            _ => {
+                self.accepted.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+        }
+    }
+
+    /// Counts a record that was offered and could not be captured.
+    pub fn reject(&self, cause: RejectCause) {
+        self.offered.fetch_add(1, Ordering::Relaxed);
+        self.rejected(cause);
+    }
+
+    #[inline]
+    fn count_marks(&self, record: &Record) {
+        let flags = record.flags();
+        if flags & (flag::SANITISED | flag::TRUNCATED | flag::FORMAT_ERROR) != 0 {
+            let add = |counter: &AtomicU64, bit| {
+                if flags & bit != 0 {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            add(&self.sanitised, flag::SANITISED);
+            add(&self.truncated, flag::TRUNCATED);
+            add(&self.format_errors, flag::FORMAT_ERROR);
+        }
+    }
+
+    fn rejected(&self, cause: RejectCause) -> bool {
+        self.rejected[cause as usize].fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    /// Keeps a record for the first lane. Answers false if there is one by now.
+    #[cold]
+    fn keep_late(&self, levelno: i32, logger: &str, record: &Record) -> bool {
+        let mut late = self.late();
+        if late.is_over {
+            return false;
+        }
+        if late.records.len() >= LATE_RECORDS_MAX || late.bytes + record.cost_bytes() > LATE_BYTES_MAX {
+            self.rejected(RejectCause::QueueFull);
+        } else {
+            late.bytes += record.cost_bytes();
+            late.records.push_back((levelno, logger.to_owned(), record.clone()));
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn late(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a lane; it gets every record offered from now on, and the first lane also those offered before.
+    /// `spec.index` is given here.
+    ///
+    /// # Errors
+    /// The name is taken, or the pipeline is closed.
+    pub fn add_lane(&self, mut spec: LaneSpec) -> Result<Arc<Lane>, ConfigError> {
+        let mut late = self.late();
+        let lanes = self.lanes.load_full();
+        if lanes.iter().any(|lane| lane.name() == spec.name) {
+            return Err(ConfigError::new(
+                format!("could not add sink: the name `{}` is taken", spec.name),
+                "choose another `name`, or remove the sink of that name first",
+            ));
+        }
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(ConfigError::new("could not add sink: the pipeline is closed", "open a new pipeline"));
+        }
+        // Never reused, also not after a removal: the ledger knows lanes by their index.
+        spec.index = late.next_index;
+        late.next_index += 1;
+        let lane = Lane::new(spec, self.shared.clone());
+        for (levelno, logger, record) in late.records.drain(..) {
+            if lane.filter().admits(levelno, &logger) {
+                // A refusal is counted by the lane; the record itself was accepted when it came.
+                let _counted = lane.offer(&record, &crate::lane::Impatient);
+            }
+        }
+        late.bytes = 0;
+        late.is_over = true;
+        let mut next = Vec::clone(&lanes);
+        next.push(Arc::clone(&lane));
+        self.publish(next);
+        self.has_lanes.store(true, Ordering::Release);
+        Ok(lane)
+    }
+
+    /// Takes a lane out and closes it by `deadline`.
+    pub fn remove_lane(&self, name: &str, deadline: Instant) -> Option<LaneStats> {
+        let lane = {
+            let _guard = self.late();
+            let mut lanes = Vec::clone(&self.lanes.load_full());
+            let at = lanes.iter().position(|lane| lane.name() == name)?;
+            let lane = lanes.remove(at);
+            self.publish(lanes);
+            lane
+        };
+        lane.begin_close(deadline, true);
+        lane.end_close(deadline, true);
+        Some(lane.stats())
+    }
+
+    /// Changes a lane's level while it runs. Answers false if there is no such lane.
+    pub fn set_level(&self, name: &str, level: i32) -> bool {
+        let _guard = self.late();
+        let lanes = self.lanes.load_full();
+        let Some(lane) = lanes.iter().find(|lane| lane.name() == name) else { return false };
+        lane.filter().set_level(level);
+        self.publish(Vec::clone(&lanes));
+        true
+    }
+
+    fn publish(&self, lanes: Vec<Arc<Lane>>) {
+        let level = lanes.iter().map(|lane| lane.filter().level()).min().unwrap_or(NOBODY_LISTENS);
+        self.level.store(level, Ordering::Relaxed);
+        self.lanes.store(Arc::new(lanes));
+    }
+
+    /// The lanes now.
+    pub fn lanes(&self) -> Arc<Vec<Arc<Lane>>> {
+        self.lanes.load_full()
+    }
+
+    /// Starts a flush: a barrier made of counters, complete once every record admitted until now is settled.
+    pub fn begin_flush(&self) -> Flush {
+        let lanes = self.lanes.load_full();
+        Flush {
+            started: clock::monotonic(),
+            lanes: lanes.iter().map(|lane| (Arc::clone(lane), lane.begin_flush())).collect(),
+            late_pending: self.late().records.len() as u64,
+        }
+    }
+
+    /// Asks every lane to settle what it has by `deadline`, in parallel; with `stop` the pipeline takes nothing more
+    /// and its threads end. Whatever is left then is given up and counted.
+    pub fn close(&self, deadline: Instant, stop: bool) -> Receipt {
+        let flush = self.begin_flush();
+        if stop {
+            self.is_closed.store(true, Ordering::Release);
+        }
+        let lanes = self.lanes.load_full();
+        for lane in lanes.iter() {
+            lane.begin_close(deadline, stop);
+        }
+        flush.wait(deadline.saturating_duration_since(clock::monotonic()));
+        for lane in lanes.iter() {
+            lane.end_close(deadline, stop);
+        }
+        flush.finish()
+    }
+
+    /// Lets go without waiting: nothing more is taken, and the threads end once they have settled what they have.
+    pub fn retire(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        for lane in self.lanes.load_full().iter() {
+            lane.begin_close(clock::monotonic() + lane.spec().settings.exit_timeout, true);
+        }
+    }
+
+    /// Whether `close` was called.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> PipelineStats {
+        let lanes = self.lanes.load_full().iter().map(|lane| lane.stats()).collect();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PipelineStats {
+            rejected: Counts::from_pairs(
+                RejectCause::ALL.iter().map(|cause| (cause.name(), count(&self.rejected[*cause as usize]))),
+            ),
+            accepted: count(&self.accepted),
+            offered: count(&self.offered),
+            late_pending: self.late().records.len() as u64,
+            sanitised: count(&self.sanitised),
+            truncated: count(&self.truncated),
+            format_errors: count(&self.format_errors),
+            lanes,
+        }
+    }
+}
+
+impl Flush {
+    /// Whether nothing is pending any more.
+    pub fn is_done(&self) -> bool {
+        self.late_pending == 0 && self.lanes.iter().all(|(lane, barrier)| lane.is_flush_done(*barrier))
+    }
+
+    /// Waits, at most `limit` for all lanes together. Answers whether the flush is complete.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let end = clock::monotonic() + limit;
+        let mut is_done = self.late_pending == 0;
+        for (lane, barrier) in &self.lanes {
+            let left = end.saturating_duration_since(clock::monotonic());
+            is_done &= lane.wait_flush(*barrier, left);
+        }
+        is_done
+    }
+
+    /// Ends the flush and says what it saw.
+    pub fn finish(self) -> Receipt {
+        let seconds = clock::monotonic().duration_since(self.started).as_secs_f64();
+        let mut receipt = Receipt { pending: self.late_pending, seconds, ..Receipt::default() };
+        for (lane, barrier) in &self.lanes {
+            receipt.add(&lane.end_flush(*barrier, seconds));
+        }
+        receipt
+    }
+}

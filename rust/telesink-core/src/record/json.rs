@@ -1,0 +1,152 @@
+//! JSON text from records, for sinks that store attributes as JSON and for the dead-letter file.
+
+use super::value::{Value, list, map};
+use super::view::LogView;
+
+/// Writes a quoted and escaped JSON string.
+pub fn write_str(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut copied = 0;
+    for (index, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[copied..index]);
+        copied = index + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(control >> 4)]);
+                out.push(HEX[usize::from(control & 15)]);
+            }
+        }
+    }
+    out.extend_from_slice(&bytes[copied..]);
+    out.push(b'"');
+}
+
+/// Writes a value. Bytes become base64 text; a double that JSON cannot hold becomes its name as text.
+pub fn write_value(out: &mut Vec<u8>, value: Value<'_>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Str(text) => write_str(out, text),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+        Value::Double(number) => write_double(out, number),
+        Value::Bytes(bytes) => write_base64(out, bytes),
+        Value::List(inner) => {
+            out.push(b'[');
+            for (index, element) in list(inner).enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_value(out, element);
+            }
+            out.push(b']');
+        }
+        Value::Map(inner) => write_object(out, map(inner)),
+    }
+}
+
+/// Writes pairs as an object. A name that stands there twice is written twice; readers take the last.
+pub fn write_object<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>) {
+    out.push(b'{');
+    for (index, (key, value)) in pairs.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_str(out, key);
+        out.push(b':');
+        write_value(out, value);
+    }
+    out.push(b'}');
+}
+
+/// Writes the attributes of a record as an object.
+pub fn write_attributes(out: &mut Vec<u8>, view: &LogView<'_>) {
+    write_object(out, view.attributes());
+}
+
+fn write_double(out: &mut Vec<u8>, number: f64) {
+    if number.is_finite() {
+        out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
+    } else if number.is_nan() {
+        out.extend_from_slice(b"\"NaN\"");
+    } else {
+        out.extend_from_slice(if number > 0.0 { b"\"Infinity\"" } else { b"\"-Infinity\"" });
+    }
+}
+
+/// Writes quoted standard base64 with padding.
+pub fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    out.push(b'"');
+    for chunk in bytes.chunks(3) {
+        let word = u32::from(chunk[0]) << 16
+            | u32::from(*chunk.get(1).unwrap_or(&0)) << 8
+            | u32::from(*chunk.get(2).unwrap_or(&0));
+        for position in 0..4 {
+            if position <= chunk.len() {
+                out.push(ALPHABET[(word >> (18 - 6 * position)) as usize & 63]);
+            } else {
+                out.push(b'=');
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// Writes lower-case hex digits, two a byte.
+pub fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn as_json(text: &str) -> String {
+        let mut out = Vec::new();
+        write_str(&mut out, text);
+        String::from_utf8(out).expect("utf-8")
+    }
+
+    #[test]
+    fn every_character_survives_a_json_parser() {
+        let all: String = (0..0x800_u32).filter_map(char::from_u32).chain("😀\u{2028}".chars()).collect();
+
+        let back: String = serde_json::from_str(&as_json(&all)).expect("valid JSON");
+
+        assert_eq!(back, all);
+    }
+
+    #[test]
+    fn base64_has_the_right_padding() {
+        for (bytes, expected) in [("", "\"\""), ("f", "\"Zg==\""), ("fo", "\"Zm8=\""), ("foo", "\"Zm9v\"")] {
+            let mut out = Vec::new();
+            write_base64(&mut out, bytes.as_bytes());
+            assert_eq!(String::from_utf8(out).expect("ascii"), expected);
+        }
+    }
+
+    #[test]
+    fn doubles_that_json_lacks_become_text() {
+        for (number, expected) in [(f64::NAN, "\"NaN\""), (f64::NEG_INFINITY, "\"-Infinity\""), (0.5, "0.5")] {
+            let mut out = Vec::new();
+            write_value(&mut out, Value::Double(number));
+            assert_eq!(String::from_utf8(out).expect("ascii"), expected);
+        }
+    }
+}

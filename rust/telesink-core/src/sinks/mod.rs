@@ -1,0 +1,162 @@
+//! Sinks: one destination each, used by one thread. A sink knows nothing of queues, retries or threads.
+
+pub mod console;
+pub mod memory;
+pub mod null;
+pub mod sqlite;
+
+use crate::dsn::Dsn;
+use crate::error::{ConfigError, WriteError};
+use crate::record::tables::Tables;
+use crate::record::view::LogView;
+use crate::record::{Record, Signal};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where in a sink a record goes. All records of one batch have one route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Log records and events.
+    Logs,
+    /// Spans.
+    Traces,
+    /// Metric points.
+    Metrics,
+    /// Scores (Langfuse).
+    Scores,
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The lane's number for it: dense from 1, given on dequeue. Gaps are losses, and each has a loss marker.
+    pub seq: u64,
+    /// The record, shared with other lanes.
+    pub record: Record,
+    /// Attribute fields added on the lane's thread (the rendered stack trace); usually empty.
+    pub appended: Option<Arc<[u8]>>,
+}
+
+impl Entry {
+    /// The record as a log record.
+    pub fn log(&self) -> LogView<'_> {
+        LogView::new(&self.record, self.appended.as_deref().unwrap_or(&[]))
+    }
+}
+
+/// What a sink is given: records of one route with increasing `seq`.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Identifies the pipeline in this process; new after a fork.
+    pub instance: [u8; 16],
+    /// Index of the lane in its pipeline.
+    pub lane: u32,
+    /// The last `seq` that this lane has stored, 0 at first. A ledger compares with it.
+    pub previous_seq: u64,
+    /// Where the records go.
+    pub route: Route,
+    /// The records.
+    pub entries: &'a [Entry],
+    /// Names of loggers and the resource.
+    pub tables: &'a Tables,
+    /// Wall-clock time of this attempt, nanoseconds since the Unix epoch.
+    pub now_unix_nano: u64,
+}
+
+/// A record that the destination refused although the write as a whole succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Index into the batch.
+    pub index: usize,
+    /// Short machine-readable cause, for example an `SQLite` result name.
+    pub code: String,
+    /// Why, for people.
+    pub text: String,
+}
+
+/// What became of a batch that was written. Records that are neither refused nor to be retried are stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records the destination refused; each costs only itself.
+    pub refused: Vec<Refusal>,
+    /// Indexes of records to offer again (a receiver's partial success).
+    pub retry: Vec<usize>,
+    /// Records that an earlier attempt had already stored; they are delivered, once.
+    pub duplicates_suppressed: u64,
+    /// Records that the destination had once confirmed and no longer has (a server restored from the past).
+    pub rolled_back: u64,
+}
+
+/// One destination, used by one thread.
+pub trait Sink: Send {
+    /// Which records this sink takes; `None` is counted as `unrouted`.
+    fn route(&self, record: &Record) -> Option<Route> {
+        (record.header().signal == Signal::Log).then_some(Route::Logs)
+    }
+
+    /// Stores the batch and says what became of it. May block within the sink's own limits. A `Reject` promises
+    /// that nothing of the batch was stored. After any error the sink is ready for the next call: reconnecting is
+    /// its own business.
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError>;
+
+    /// Makes stored records durable and lets go of the destination. Calling it twice is harmless.
+    fn close(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
+
+/// Makes a sink; called on the lane's thread, and again after a panic. Must not touch the outside world:
+/// connecting belongs to the first `write`, where it is retried.
+pub type SinkFactory = Arc<dyn Fn() -> Box<dyn Sink> + Send + Sync>;
+
+/// A sink that a DSN asked for, checked but not opened.
+#[derive(Clone)]
+pub struct SinkPlan {
+    /// Short name of the kind, for threads and statistics: `sqlite`, `console`.
+    pub kind: &'static str,
+    /// The target without secrets, for messages.
+    pub target: String,
+    /// Linger used when the settings leave it open.
+    pub linger_default: Duration,
+    /// Whether log records are kept by it (loss markers are written only where they are).
+    pub stores_logs: bool,
+    /// Makes the sink.
+    pub factory: SinkFactory,
+    /// The store behind a `memory://` sink, for those who read it.
+    pub memory: Option<memory::MemoryStore>,
+}
+
+impl std::fmt::Debug for SinkPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SinkPlan").field("kind", &self.kind).field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// Reads a sink's own options from the DSN and plans it.
+type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
+
+/// The table from scheme to planner. A new sink is one module above and one row here.
+const SINKS: [(&str, Planner); 4] = [
+    ("sqlite", sqlite::plan),
+    ("console", console::plan),
+    ("memory", memory::plan),
+    ("null", null::plan),
+];
+
+/// The schemes that can be opened, for error messages.
+pub fn schemes() -> impl Iterator<Item = &'static str> {
+    SINKS.iter().map(|(scheme, _)| *scheme)
+}
+
+/// Plans the sink that `dsn` asks for. Takes the sink's own options out of the DSN; the caller takes the
+/// settings and then calls [`Dsn::finish`], which refuses whatever is left.
+///
+/// # Errors
+/// An unknown scheme, or an option value that the sink does not take.
+pub fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
+    let found = SINKS.iter().find(|(scheme, _)| *scheme == dsn.scheme());
+    match found {
+        Some((_, planner)) => planner(dsn),
+        None => Err(dsn.unknown_scheme(schemes())),
+    }
+}

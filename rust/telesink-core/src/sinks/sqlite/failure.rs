@@ -1,0 +1,146 @@
+//! What an `SQLite` error means: whether the record, the moment or the configuration is at fault.
+
+use super::Options;
+use crate::error::WriteError;
+use rusqlite::ErrorCode;
+use std::time::Duration;
+
+/// A local file costs nothing to look at again: mended faults are noticed within this time.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// A lock is usually held for milliseconds, and `SQLite` has waited a second already.
+const LOCK_PROBE: Duration = Duration::from_millis(100);
+
+/// A failed write, before it is judged.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// `SQLite` said no.
+    Sqlite {
+        /// Its error.
+        error: rusqlite::Error,
+        /// The answer to COMMIT: the batch may be stored all the same.
+        is_commit: bool,
+    },
+    /// The file is fine but does not hold what telesink needs.
+    Config {
+        /// What was found.
+        message: String,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure::Sqlite { error, is_commit: false }
+    }
+}
+
+impl Failure {
+    /// COMMIT failed.
+    pub(super) fn at_commit(error: rusqlite::Error) -> Self {
+        Failure::Sqlite { error, is_commit: true }
+    }
+
+    pub(super) fn newer_schema(version: i64) -> Self {
+        Failure::Config {
+            message: format!("the tables have version {version}, this telesink knows {}", super::VERSION),
+            hint: "upgrade telesink, or choose another file",
+        }
+    }
+
+    pub(super) fn missing_schema() -> Self {
+        Failure::Config {
+            message: "the telesink tables are missing and create_schema=false".to_owned(),
+            hint: "create them with the documented DDL, or leave create_schema on",
+        }
+    }
+
+    pub(super) fn no_wal(mode: &str) -> Self {
+        Failure::Config {
+            message: format!("the journal mode stays `{mode}`, WAL is not possible here"),
+            hint: "put the file on a local file system",
+        }
+    }
+
+    pub(super) fn everything_refused(reason: &str) -> Self {
+        Failure::Config {
+            message: format!("every record is refused: {reason}"),
+            hint: "compare the table with the documented one; a constraint or column was added",
+        }
+    }
+
+    /// Whether the record at hand is at fault, and if so with what code and text.
+    pub(super) fn refusal(&self) -> Option<(&'static str, String)> {
+        let Failure::Sqlite { error: rusqlite::Error::SqliteFailure(code, text), .. } = self else {
+            return None;
+        };
+        let name = match code.code {
+            ErrorCode::ConstraintViolation => "constraint",
+            ErrorCode::TooBig => "too_big",
+            ErrorCode::TypeMismatch => "mismatch",
+            _ => return None,
+        };
+        Some((name, text.clone().unwrap_or_else(|| code.to_string())))
+    }
+
+    /// Whether the connection can be used again: another writer or a full disk says nothing against it.
+    pub(super) fn spares_connection(&self) -> bool {
+        match self {
+            Failure::Sqlite { error, .. } => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+            ),
+            Failure::Config { .. } => false,
+        }
+    }
+
+    /// What the lane is to do, in words for people.
+    pub(super) fn judge(self, options: &Options) -> WriteError {
+        let target = &options.target;
+        let (error, is_commit) = match self {
+            Failure::Config { message, hint } => {
+                return WriteError::hold(format!("{target}: {message}"), hint).after(PROBE);
+            }
+            Failure::Sqlite { error, is_commit } => (error, is_commit),
+        };
+        let text = format!("{target}: {error}");
+        let hold = |hint: &str| WriteError::hold(text.clone(), hint).after(PROBE);
+        let retry = |hint: &str, delay| WriteError::retry(text.clone()).with_hint(hint).after(delay);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+                retry("another process holds the lock of the file; end its transaction", LOCK_PROBE)
+            }
+            Some(ErrorCode::DiskFull) => retry("the disk is full; free some space", PROBE),
+            Some(ErrorCode::SystemIoFailure) => {
+                let error = retry("check the disk and the file system", PROBE);
+                if is_commit { error.unresolved() } else { error }
+            }
+            Some(ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => {
+                WriteError::retry(text)
+            }
+            Some(ErrorCode::CannotOpen) => hold(&cannot_open_hint(options)),
+            Some(ErrorCode::NotADatabase) => {
+                hold("the file is no SQLite database; move it away or choose another path")
+            }
+            Some(ErrorCode::DatabaseCorrupt) => {
+                hold("the database is damaged; move it away, telesink will create a new one")
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
+                hold("the file or its folder is not writable for this user; change its owner or mode")
+            }
+            _ => hold("compare the tables with the documented ones"),
+        }
+    }
+}
+
+fn cannot_open_hint(options: &Options) -> String {
+    let folder = options.path.parent().unwrap_or(&options.path);
+    if options.path.is_dir() {
+        "the path is a folder; name a file".to_owned()
+    } else if folder.is_dir() {
+        format!("make {} writable for this user", folder.display())
+    } else {
+        format!("create the folder {}", folder.display())
+    }
+}

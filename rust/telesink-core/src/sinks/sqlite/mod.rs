@@ -1,0 +1,202 @@
+//! `sqlite:///path`: the embedded default. One connection, one prepared statement, one transaction a batch; the
+//! ledger row moves in the same transaction, so a batch is never stored twice.
+//!
+//! Several processes may write to one file: each has its own connection, opened on its own lane's thread. A
+//! connection never crosses a fork.
+
+mod failure;
+mod ledger;
+mod schema;
+mod write;
+
+pub use schema::{DDL, VERSION};
+
+use super::{Batch, Outcome, Sink, SinkPlan};
+use crate::dsn::Dsn;
+use crate::error::{ConfigError, WriteError};
+use failure::Failure;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long `SQLite` itself waits for another writer. Short, so that a lane can be closed meanwhile; the lane's own
+/// retry does the rest.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(1_000);
+
+/// WAL kept on disk after a checkpoint, in bytes (64 MiB): a burst must not leave its high-water mark for ever.
+const JOURNAL_BYTES_MAX: i64 = 64 << 20;
+
+/// Refused records in a row, with nothing stored between them, from which on the table is at fault.
+const REFUSALS_IN_A_ROW_MAX: usize = 32;
+
+/// The options of the sink.
+#[derive(Debug, Clone)]
+struct Options {
+    path: PathBuf,
+    target: String,
+    synchronous: &'static str,
+    creates_schema: bool,
+}
+
+/// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`).
+pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
+    let synchronous = dsn.take_choice("synchronous", &["normal", "full"])?.unwrap_or("normal");
+    let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
+    let target = dsn.masked();
+    let options =
+        Options { path: dsn.path().to_path_buf(), target: target.clone(), synchronous, creates_schema };
+    Ok(SinkPlan {
+        kind: "sqlite",
+        target,
+        linger_default: Duration::from_millis(20),
+        stores_logs: true,
+        factory: Arc::new(move || Box::new(SqliteSink::new(options.clone()))),
+        memory: None,
+    })
+}
+
+/// The sink of one lane.
+struct SqliteSink {
+    options: Options,
+    open: Option<Open>,
+    refusals_in_a_row: usize,
+    scratch: write::Scratch,
+}
+
+/// An open database whose schema has been checked.
+struct Open {
+    connection: Connection,
+    identity: Option<FileIdentity>,
+    resource: Option<i64>,
+}
+
+/// Device and inode: tells whether the path still names the file that is open.
+type FileIdentity = (u64, u64);
+
+impl SqliteSink {
+    fn new(options: Options) -> Self {
+        Self { options, open: None, refusals_in_a_row: 0, scratch: write::Scratch::default() }
+    }
+
+    /// The open database; opened, checked and migrated if it is not.
+    fn open(&mut self, now_unix_nano: u64) -> Result<&mut Open, Failure> {
+        let identity = identity(&self.options.path);
+        if self.open.as_ref().is_some_and(|open| open.identity.is_some() && open.identity != identity) {
+            // Moved or deleted by others: rows written there would be gone with it.
+            self.open = None;
+        }
+        match &mut self.open {
+            Some(open) => Ok(open),
+            empty => {
+                let connection = connect(&self.options)?;
+                schema::prepare(&connection, self.options.creates_schema, now_unix_nano)?;
+                let identity = self::identity(&self.options.path);
+                Ok(empty.insert(Open { connection, identity, resource: None }))
+            }
+        }
+    }
+
+    fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let refused_before = self.refusals_in_a_row;
+        let result = self.open(batch.now_unix_nano).and_then(|open| {
+            open.connection.execute_batch("BEGIN IMMEDIATE")?;
+            let stored = write::store(open, batch, &mut scratch).and_then(|outcome| {
+                let all_refused = outcome.refused.len() == batch.entries.len();
+                if all_refused && refused_before + outcome.refused.len() >= REFUSALS_IN_A_ROW_MAX {
+                    let reason = outcome.refused.first().map_or("", |refusal| &refusal.text);
+                    return Err(Failure::everything_refused(reason));
+                }
+                open.connection.execute_batch("COMMIT").map_err(Failure::at_commit)?;
+                Ok(outcome)
+            });
+            if stored.is_err() {
+                open.resource = None;
+                if !open.connection.is_autocommit() {
+                    // Should this fail too, the connection is thrown away below, and SQLite rolls back itself.
+                    drop(open.connection.execute_batch("ROLLBACK"));
+                }
+            }
+            stored
+        });
+        self.scratch = scratch;
+        result
+    }
+}
+
+impl Sink for SqliteSink {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
+        if batch.entries.is_empty() {
+            return Ok(Outcome::default());
+        }
+        match self.write_batch(batch) {
+            Ok(outcome) => {
+                let all_refused = outcome.refused.len() == batch.entries.len();
+                self.refusals_in_a_row =
+                    if all_refused { self.refusals_in_a_row + outcome.refused.len() } else { 0 };
+                Ok(outcome)
+            }
+            Err(failure) => {
+                let keeps_connection = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
+                if !failure.spares_connection() || !keeps_connection {
+                    self.open = None;
+                }
+                Err(failure.judge(&self.options))
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), WriteError> {
+        if let Some(open) = self.open.take() {
+            // Statistics for the planner; of no consequence if the file is busy.
+            let optimized = open.connection.execute_batch("PRAGMA optimize");
+            let closed = open.connection.close().map_err(|(_, error)| error);
+            optimized.and(closed).map_err(|error| Failure::from(error).judge(&self.options))?;
+        }
+        Ok(())
+    }
+}
+
+fn connect(options: &Options) -> Result<Connection, Failure> {
+    create_private(&options.path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(&options.path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Before the first table, or it has no effect: lets retention give pages back.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(Failure::no_wal(&mode));
+    }
+    connection.pragma_update(None, "synchronous", options.synchronous)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", JOURNAL_BYTES_MAX, |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// Creates the file with mode 0600 if it is not there: logs are nobody else's business. A file that exists keeps
+/// its mode. Errors are left to `SQLite`, which says more about them.
+fn create_private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        drop(created);
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<FileIdentity> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_path: &Path) -> Option<FileIdentity> {
+    None
+}

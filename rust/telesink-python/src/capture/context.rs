@@ -1,0 +1,114 @@
+//! Context fields: encoded once when they are bound, appended to every record that does not say otherwise.
+
+use super::values::ValueReader;
+use arc_swap::ArcSwapOption;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use telesink_core::pipeline::Pipeline;
+use telesink_core::record::HEADER_BYTES;
+use telesink_core::record::encode::LogBuilder;
+use telesink_core::redact::Redaction;
+
+/// Bytes of context that one record can carry.
+const CONTEXT_BYTES_MAX: usize = 64 * 1024;
+
+static GETTER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Set with the first `bind`: programs without context pay one load.
+static IS_USED: AtomicBool = AtomicBool::new(false);
+
+/// The fields bound in one context; immutable, shared by all records of the context.
+#[pyclass(frozen, module = "telesink._native")]
+pub(crate) struct ContextFields {
+    fields: Py<PyDict>,
+    encoded: ArcSwapOption<Encoded>,
+}
+
+/// The encoded fields, valid for one redaction set.
+struct Encoded {
+    redaction: Arc<Redaction>,
+    fields: Vec<(String, Vec<u8>)>,
+    flags: u8,
+}
+
+#[pymethods]
+impl ContextFields {
+    #[new]
+    fn new(fields: &Bound<'_, PyDict>) -> PyResult<Self> {
+        IS_USED.store(true, Ordering::Relaxed);
+        Ok(Self { fields: fields.copy()?.unbind(), encoded: ArcSwapOption::empty() })
+    }
+
+    /// The fields, as a new dict.
+    fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.fields.bind(py).copy()
+    }
+}
+
+/// Tells how to read the context variable.
+#[pyfunction]
+pub(crate) fn set_context_getter(getter: Bound<'_, PyAny>) -> PyResult<()> {
+    GETTER.set(getter.py(), getter.unbind()).map_err(|_| {
+        pyo3::exceptions::PyRuntimeError::new_err("the context getter is set already")
+    })
+}
+
+/// The fields of the current context, if there are any.
+#[inline]
+pub(crate) fn current(py: Python<'_>) -> Option<Bound<'_, ContextFields>> {
+    if !IS_USED.load(Ordering::Relaxed) {
+        return None;
+    }
+    // A context variable with a default does not fail; should it, a record without context is better than none.
+    GETTER.get(py)?.bind(py).call0().ok()?.cast_into().ok()
+}
+
+impl ContextFields {
+    /// Appends the fields whose names are not `taken` by the record itself.
+    pub(crate) fn append(
+        &self,
+        py: Python<'_>,
+        pipeline: &Pipeline,
+        builder: &mut LogBuilder,
+        taken: impl Fn(&str) -> bool,
+    ) -> PyResult<()> {
+        let redaction = pipeline.redaction();
+        let cached = self.encoded.load();
+        let fresh;
+        let encoded = match &*cached {
+            Some(encoded) if Arc::ptr_eq(&encoded.redaction, &redaction) => encoded,
+            _ => {
+                fresh = Arc::new(self.encode(py, &redaction)?);
+                self.encoded.store(Some(Arc::clone(&fresh)));
+                &fresh
+            }
+        };
+        for (key, field) in &encoded.fields {
+            if !taken(key) {
+                builder.encoded_attribute(field);
+            }
+        }
+        builder.mark(encoded.flags);
+        Ok(())
+    }
+
+    fn encode(&self, py: Python<'_>, redaction: &Arc<Redaction>) -> PyResult<Encoded> {
+        let mut builder = LogBuilder::new();
+        let mut reader = ValueReader::new(redaction);
+        let mut fields = Vec::new();
+        let mut flags = 0;
+        // Values run Python code while they are read: over a copy, so that nobody changes it meanwhile.
+        for (key, value) in self.fields.bind(py).copy()?.iter() {
+            let Ok(key) = key.cast::<PyString>() else { continue };
+            builder.start(CONTEXT_BYTES_MAX);
+            let key = super::text::read(key, 256, &mut builder).into_owned();
+            reader.attribute(&mut builder, &key, &value)?;
+            fields.push((key, builder.buffer()[HEADER_BYTES..].to_vec()));
+            flags |= builder.flags();
+        }
+        Ok(Encoded { redaction: Arc::clone(redaction), fields, flags })
+    }
+}

@@ -1,0 +1,204 @@
+//! A mapping given to `enqueue` becomes a record.
+
+use super::record::{CaptureSettings, Captured, level_flags};
+use super::values::ValueReader;
+use super::{Workbench, context, message, otel, text};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
+use std::borrow::Cow;
+use telesink_core::clock;
+use telesink_core::pipeline::Pipeline;
+use telesink_core::record::value::Scalar;
+use telesink_core::record::{Header, Signal, level};
+
+/// The keys with a meaning of their own; all others become attributes.
+const KEYS: [&str; 8] =
+    ["body", "level", "logger", "time", "event_name", "trace_id", "span_id", "attributes"];
+
+/// The level of a record that names none.
+const LEVEL_DEFAULT: i32 = 20;
+
+/// The logger of a record that names none.
+const LOGGER_DEFAULT: &str = "root";
+
+/// Captures a mapping and hands it to `offer`.
+///
+/// # Errors
+/// The argument is no mapping, has neither `body` nor `type`, or one of the keys with a meaning has a value that
+/// cannot have that meaning. Attributes never fail.
+pub(crate) fn capture_mapping<T>(
+    bench: &mut Workbench,
+    pipeline: &Pipeline,
+    settings: CaptureSettings,
+    mapping: &Bound<'_, PyAny>,
+    offer: impl FnOnce(Captured<'_>) -> T,
+) -> PyResult<Option<T>> {
+    let py = mapping.py();
+    let dict = as_dict(mapping)?;
+    let logger = match present(&dict, "logger")? {
+        Some(name) => expect_text(&name, "logger")?.to_string_lossy().into_owned(),
+        None => LOGGER_DEFAULT.to_owned(),
+    };
+    let levelno = level_of(&dict)?;
+    if !pipeline.wants(levelno, &logger) {
+        return Ok(None);
+    }
+    let observed = clock::unix_nano();
+    let time = time_of(&dict)?.unwrap_or(observed);
+    let (trace_id, span_id) = (id_of(&dict, "trace_id")?, id_of(&dict, "span_id")?);
+    let event_type = present(&dict, "type")?;
+    let Some(body) = present(&dict, "body")?.or_else(|| event_type.clone()) else {
+        return Err(missing_body(&dict));
+    };
+    bench.builder.start(settings.record_bytes_max);
+    let redaction = pipeline.redaction();
+    let scope = bench.scope(pipeline, &logger);
+    bench.builder.severity(level::severity_of(levelno), level::name_of(levelno));
+    let shown = text::render(&body, &mut bench.builder, |body| body.str())?;
+    let room = bench.builder.room();
+    let shown = text::read(&shown, room, &mut bench.builder);
+    bench.builder.body(&message::clean(&shown, &redaction));
+    let event_name = present(&dict, "event_name")?.or(event_type);
+    if let Some(name) = event_name {
+        let name = text::render(&name, &mut bench.builder, |name| name.str())?;
+        let name = text::read(&name, 256, &mut bench.builder);
+        bench.builder.event_name(&name);
+    }
+    write_attributes(bench, pipeline, &dict, &redaction, py)?;
+    let ids = match (trace_id, span_id) {
+        (None, None) => otel::current(py),
+        (trace_id, span_id) => {
+            otel::Ids { trace_id: trace_id.unwrap_or_default(), span_id: span_id.unwrap_or_default() }
+        }
+    };
+    let header = Header {
+        signal: Signal::Log,
+        severity: level::severity_of(levelno),
+        flags: level_flags(levelno, settings),
+        time_unix_nano: time,
+        observed_unix_nano: observed,
+        id: bench.ids.next_uuid7(observed, settings.generation),
+        trace_id: ids.trace_id,
+        span_id: ids.span_id,
+        resource: 0,
+        scope,
+        levelno,
+    };
+    if scope == 0 {
+        bench.builder.attribute("logger.name", Scalar::Str(&logger));
+    }
+    let record = bench.builder.finish(header, &[]);
+    Ok(Some(offer(Captured { record, levelno, logger: Cow::Owned(logger) })))
+}
+
+/// A snapshot of the mapping: values run Python code while they are read.
+fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    if let Ok(dict) = mapping.cast::<PyDict>() {
+        return dict.copy();
+    }
+    if let Ok(mapping) = mapping.cast::<PyMapping>() {
+        let dict = PyDict::new(mapping.py());
+        dict.update(mapping)?;
+        return Ok(dict);
+    }
+    let found = text::type_name(mapping);
+    Err(PyTypeError::new_err(format!(
+        "enqueue takes a mapping such as {{\"body\": \"paid\", \"level\": \"INFO\"}}, found {found}"
+    )))
+}
+
+fn missing_body(dict: &Bound<'_, PyDict>) -> PyErr {
+    let names = dict.keys().iter().take(8).map(|key| key.to_string()).collect::<Vec<_>>().join(", ");
+    PyValueError::new_err(format!(
+        "a record needs a `body` (or a `type`, if it is an event); found only: {}",
+        if names.is_empty() { "nothing" } else { &names }
+    ))
+}
+
+fn present<'py>(dict: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(dict.get_item(key)?.filter(|value| !value.is_none()))
+}
+
+fn expect_text<'a, 'py>(value: &'a Bound<'py, PyAny>, key: &str) -> PyResult<&'a Bound<'py, PyString>> {
+    value
+        .cast::<PyString>()
+        .map_err(|_| PyValueError::new_err(format!("`{key}` is a {}, expected text", text::type_name(value))))
+}
+
+fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
+    let Some(value) = present(dict, "level")? else { return Ok(LEVEL_DEFAULT) };
+    let parsed = if let Ok(number) = value.cast::<PyInt>() {
+        number.extract::<i32>().ok().filter(|number| *number >= 0)
+    } else {
+        expect_text(&value, "level")?.to_str().ok().and_then(level::parse)
+    };
+    parsed.ok_or_else(|| {
+        let names = level::names().collect::<Vec<_>>().join(", ");
+        PyValueError::new_err(format!("`level` is {value}, expected a number from 0 on or one of {names}"))
+    })
+}
+
+/// `time`: nanoseconds since the epoch, or a datetime (a naive one is local time, as in the standard library).
+fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
+    let Some(value) = present(dict, "time")? else { return Ok(None) };
+    if let Ok(number) = value.cast::<PyInt>() {
+        return number.extract::<i64>().ok().and_then(|nanos| u64::try_from(nanos).ok()).map(Some).ok_or_else(|| {
+            PyValueError::new_err(format!("`time` is {value}, expected nanoseconds since 1970 (before 2262)"))
+        });
+    }
+    let py = value.py();
+    let Some(timestamp) = value.getattr_opt(intern!(py, "timestamp"))? else {
+        let found = text::type_name(&value);
+        return Err(PyValueError::new_err(format!(
+            "`time` is a {found}, expected a datetime or nanoseconds since the epoch as an int"
+        )));
+    };
+    let seconds: f64 = timestamp.call0()?.extract()?;
+    // The float holds microseconds exactly enough until 2255; the digits below come from the field itself.
+    let micros = (seconds * 1e6).round();
+    if (0.0..9.2e15).contains(&micros) {
+        Ok(Some(micros as u64 * 1_000))
+    } else {
+        Err(PyValueError::new_err(format!("`time` is {value}, expected a time from 1970 to 2262")))
+    }
+}
+
+fn id_of<const N: usize>(dict: &Bound<'_, PyDict>, key: &str) -> PyResult<Option<[u8; N]>> {
+    let Some(value) = present(dict, key)? else { return Ok(None) };
+    // Malformed ids are dropped and the record is kept: they come from other systems' headers.
+    Ok(otel::parse_hex(&value))
+}
+
+fn write_attributes(
+    bench: &mut Workbench,
+    pipeline: &Pipeline,
+    dict: &Bound<'_, PyDict>,
+    redaction: &telesink_core::redact::Redaction,
+    py: Python<'_>,
+) -> PyResult<()> {
+    let mut reader = ValueReader::new(redaction);
+    let mut names: Vec<String> = Vec::new();
+    let nested = present(dict, "attributes")?;
+    let nested = match &nested {
+        Some(value) => Some(as_dict(value).map_err(|_| {
+            PyValueError::new_err(format!("`attributes` is a {}, expected a mapping", text::type_name(value)))
+        })?),
+        None => None,
+    };
+    let own = dict.iter().filter(|(key, _)| {
+        !key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| KEYS.contains(&key)))
+    });
+    let pairs: Vec<_> = nested.iter().flat_map(|nested| nested.iter()).chain(own).collect();
+    for (key, value) in pairs {
+        let key = text::render(&key, &mut bench.builder, |key| key.str())?;
+        let key = text::read(&key, 256, &mut bench.builder).into_owned();
+        reader.attribute(&mut bench.builder, &key, &value)?;
+        names.push(key);
+    }
+    if let Some(bound) = context::current(py) {
+        bound.get().append(py, pipeline, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! The message of a log record: formatted by CPython, never failing because of a value.
+
+use super::fields::{Fields, field};
+use super::text;
+use crate::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use std::borrow::Cow;
+use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::flag;
+use telesink_core::record::value::Scalar;
+use telesink_core::redact::{Redaction, strip_ansi};
+
+/// Longest `repr` of one argument kept beside a template that could not be formatted, in bytes.
+const ARGUMENT_BYTES_MAX: usize = 256;
+
+/// Most arguments kept beside such a template.
+const ARGUMENTS_MAX: usize = 16;
+
+/// What the message turned out to be.
+pub(crate) enum Message<'py> {
+    /// Text.
+    Text(Bound<'py, PyString>),
+    /// A structured message: structlog's event dict.
+    Dict(Bound<'py, PyDict>),
+    /// The template and its arguments do not fit; the error's text.
+    Broken { template: Bound<'py, PyString>, error: String },
+}
+
+/// Renders `msg % args` as `LogRecord.getMessage` does.
+pub(crate) fn render<'py>(
+    record: &Bound<'py, PyAny>,
+    is_plain_record: bool,
+    fields: &Fields<'py>,
+    builder: &mut LogBuilder,
+) -> PyResult<Message<'py>> {
+    let py = record.py();
+    let Some(msg) = fields.get(field::MSG) else {
+        return Ok(Message::Text(PyString::new(py, "None")));
+    };
+    let args = fields.get(field::ARGS).filter(|args| {
+        // An empty tuple means "do not format", as in the stdlib; an empty mapping does as well.
+        !args.cast_exact::<PyTuple>().is_ok_and(|args| args.is_empty())
+            && !args.cast::<PyDict>().is_ok_and(|args| args.is_empty())
+    });
+    if is_plain_record {
+        match (msg.cast_exact::<PyString>(), args) {
+            (Ok(template), None) => return Ok(Message::Text(template.clone())),
+            (Ok(template), Some(args)) => {
+                let formatted = ffi::format(template, args);
+                return settle(template, formatted, builder);
+            }
+            (Err(_), None) if msg.is_instance_of::<PyDict>() => {
+                return Ok(Message::Dict(msg.cast::<PyDict>()?.clone()));
+            }
+            _ => {}
+        }
+    }
+    let template = text::render(msg, builder, |msg| msg.str())?;
+    let formatted = record.call_method0(pyo3::intern!(py, "getMessage"));
+    settle(&template, formatted, builder)
+}
+
+fn settle<'py>(
+    template: &Bound<'py, PyString>,
+    formatted: PyResult<Bound<'py, PyAny>>,
+    builder: &mut LogBuilder,
+) -> PyResult<Message<'py>> {
+    let py = template.py();
+    let error = match formatted.and_then(|text| text.cast_into::<PyString>().map_err(PyErr::from)) {
+        Ok(text) => return Ok(Message::Text(text)),
+        Err(error) => error,
+    };
+    let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+    let kind = text::pass_base_exceptions(py, error)?;
+    builder.mark(flag::FORMAT_ERROR);
+    Ok(Message::Broken { template: template.clone(), error: format!("{kind}: {text}") })
+}
+
+/// Cleans a message: colour codes out, secrets hidden.
+pub(crate) fn clean<'t>(text: &'t str, redaction: &Redaction) -> Cow<'t, str> {
+    match strip_ansi(text) {
+        Cow::Borrowed(text) => redaction.redact_text(text),
+        Cow::Owned(text) => Cow::Owned(redaction.redact_text(&text).into_owned()),
+    }
+}
+
+/// Keeps what could not be formatted: the arguments, one by one, and the error.
+pub(crate) fn put_broken(
+    builder: &mut LogBuilder,
+    fields: &Fields<'_>,
+    error: &str,
+    redaction: &Redaction,
+) -> PyResult<()> {
+    builder.attribute("telesink.format_error", Scalar::Str(&redaction.redact_text(error)));
+    let Some(args) = fields.get(field::ARGS) else { return Ok(()) };
+    let mut shown = String::new();
+    let mut show = |arg: &Bound<'_, PyAny>, builder: &mut LogBuilder| -> PyResult<()> {
+        let rendered = text::render(arg, builder, |arg| arg.repr())?;
+        let text = text::read(&rendered, ARGUMENT_BYTES_MAX, builder);
+        if !shown.is_empty() {
+            shown.push_str(", ");
+        }
+        shown.push_str(&text[..text.floor_char_boundary(ARGUMENT_BYTES_MAX)]);
+        Ok(())
+    };
+    match args.cast::<PyTuple>() {
+        Ok(tuple) => {
+            for arg in tuple.iter().take(ARGUMENTS_MAX) {
+                show(&arg, builder)?;
+            }
+        }
+        Err(_) => show(args, builder)?,
+    }
+    builder.attribute("log.args", Scalar::Str(&redaction.redact_text(&shown)));
+    Ok(())
+}

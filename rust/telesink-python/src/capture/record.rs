@@ -1,0 +1,295 @@
+//! A stdlib `LogRecord` becomes a record.
+
+use super::fields::{Fields, field};
+use super::message::{self, Message};
+use super::values::ValueReader;
+use super::{Workbench, context, exception, otel, text};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyFloat, PyString, PyType};
+use std::borrow::Cow;
+use telesink_core::clock;
+use telesink_core::pipeline::Pipeline;
+use telesink_core::record::value::Scalar;
+use telesink_core::record::{Header, Record, Signal, flag, level};
+use telesink_core::redact::Redaction;
+
+/// Names that structlog puts beside an event dict for its own formatter.
+const STRUCTLOG_INTERNAL: [&str; 4] = ["_record", "_from_structlog", "_logger", "_name"];
+
+static LOG_RECORD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// How records of a pipeline are captured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CaptureSettings {
+    pub(crate) record_bytes_max: usize,
+    pub(crate) urgent_level: i32,
+    /// The process that the resource describes; records of others say so.
+    pub(crate) process_id: i64,
+    pub(crate) generation: u64,
+}
+
+/// A captured record, with what lanes filter on.
+pub(crate) struct Captured<'t> {
+    pub(crate) record: Record,
+    pub(crate) levelno: i32,
+    pub(crate) logger: Cow<'t, str>,
+}
+
+/// Bits of the header for a record of this level.
+pub(crate) fn level_flags(levelno: i32, settings: CaptureSettings) -> u8 {
+    let urgent = if levelno >= settings.urgent_level { flag::URGENT } else { 0 };
+    let reserve = if levelno >= level::ERROR { flag::RESERVE } else { 0 };
+    urgent | reserve
+}
+
+/// Captures a log record and hands it to `offer`. Answers without calling it if no lane wants the record.
+///
+/// # Errors
+/// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
+pub(crate) fn capture_log_record<T>(
+    bench: &mut Workbench,
+    pipeline: &Pipeline,
+    settings: CaptureSettings,
+    record: &Bound<'_, PyAny>,
+    offer: impl FnOnce(Captured<'_>) -> T,
+) -> PyResult<Option<T>> {
+    let py = record.py();
+    let dict = match record.getattr(intern!(py, "__dict__")).map(Bound::cast_into::<PyDict>) {
+        Ok(Ok(dict)) => dict,
+        _ => PyDict::new(py),
+    };
+    let fields = Fields::of(&dict);
+    bench.builder.start(settings.record_bytes_max);
+    let name = fields.text(field::NAME);
+    let logger = name.map_or(Cow::Borrowed("root"), |name| text::read(name, 1_024, &mut bench.builder));
+    let levelno = fields.integer(field::LEVELNO).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
+    if !pipeline.wants(levelno, &logger) {
+        return Ok(None);
+    }
+    let observed = clock::unix_nano();
+    let scope = bench.scope(pipeline, &logger);
+    let redaction = pipeline.redaction();
+    write_severity(bench, &fields, levelno);
+    let structured = write_message(bench, &fields, record, &redaction)?;
+    let ids = write_attributes(bench, pipeline, settings, &fields, structured.as_ref(), &redaction, py)?;
+    if scope == 0 {
+        bench.builder.attribute("logger.name", Scalar::Str(&logger));
+    }
+    bench.tail.clear();
+    if let Some(exc_info) = fields.get(field::EXC_INFO)
+        && let Some(raised) = exception::of_exc_info(exc_info)
+    {
+        exception::capture(&raised, &mut bench.builder, &mut bench.tail, &redaction)?;
+    } else {
+        write_exc_text(bench, &fields, &redaction);
+    }
+    let header = Header {
+        signal: Signal::Log,
+        severity: level::severity_of(levelno),
+        flags: level_flags(levelno, settings),
+        time_unix_nano: created(&fields).unwrap_or(observed),
+        observed_unix_nano: observed,
+        id: bench.ids.next_uuid7(observed, settings.generation),
+        trace_id: ids.trace_id,
+        span_id: ids.span_id,
+        resource: 0,
+        scope,
+        levelno,
+    };
+    let record = bench.builder.finish(header, &bench.tail);
+    Ok(Some(offer(Captured { record, levelno, logger })))
+}
+
+fn write_severity(bench: &mut Workbench, fields: &Fields<'_>, levelno: i32) {
+    let severity = level::severity_of(levelno);
+    match fields.text(field::LEVELNAME) {
+        Some(name) => {
+            let name = text::read(name, 256, &mut bench.builder);
+            bench.builder.severity(severity, level::text_of(&name));
+        }
+        None => bench.builder.severity(severity, level::name_of(levelno)),
+    }
+}
+
+/// Writes the body; answers the event dict if the message is one.
+fn write_message<'py>(
+    bench: &mut Workbench,
+    fields: &Fields<'py>,
+    record: &Bound<'py, PyAny>,
+    redaction: &Redaction,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let py = record.py();
+    let builder = &mut bench.builder;
+    let plain = LOG_RECORD.get_or_try_init(py, || {
+        let class = py.import("logging")?.getattr("LogRecord")?;
+        class.cast_into::<PyType>().map(Bound::unbind).map_err(PyErr::from)
+    })?;
+    let is_plain = record.get_type().is(plain);
+    match message::render(record, is_plain, fields, builder)? {
+        Message::Text(text) => write_body(bench, &text, redaction),
+        Message::Broken { template, error } => {
+            write_body(bench, &template, redaction);
+            message::put_broken(&mut bench.builder, fields, &error, redaction)?;
+        }
+        Message::Dict(dict) => {
+            let event = dict.get_item(intern!(py, "event")).ok().flatten();
+            let shown = match &event {
+                Some(event) => text::render(event, builder, |event| event.str())?,
+                None => text::render(dict.as_any(), builder, |dict| dict.str())?,
+            };
+            write_body(bench, &shown, redaction);
+            return Ok(Some(dict));
+        }
+    }
+    Ok(None)
+}
+
+fn write_body(bench: &mut Workbench, body: &Bound<'_, PyString>, redaction: &Redaction) {
+    let room = bench.builder.room();
+    let body = text::read(body, room, &mut bench.builder);
+    bench.builder.body(&message::clean(&body, redaction));
+}
+
+/// Writes everything that is not the message: `extra`, context, code, thread, process, task. Answers the ids of the
+/// span it belongs to.
+fn write_attributes(
+    bench: &mut Workbench,
+    pipeline: &Pipeline,
+    settings: CaptureSettings,
+    fields: &Fields<'_>,
+    structured: Option<&Bound<'_, PyDict>>,
+    redaction: &Redaction,
+    py: Python<'_>,
+) -> PyResult<otel::Ids> {
+    let mut extras = Extras { bench, reader: ValueReader::new(redaction), names: Vec::new(), ids: None };
+    if let Some(dict) = structured {
+        extras.spread(dict, &["event"])?;
+    }
+    for (key, value) in &fields.extra {
+        extras.one(key, value)?;
+    }
+    let (names, ids) = (extras.names, extras.ids);
+    let builder = &mut bench.builder;
+    if let Some(bound) = context::current(py) {
+        bound.get().append(py, pipeline, builder, |name| {
+            names.iter().any(|taken| taken.to_str().is_ok_and(|taken| taken == name))
+        })?;
+    }
+    for (at, key) in [(field::PATHNAME, "code.file.path"), (field::FUNC_NAME, "code.function.name")] {
+        if let Some(value) = fields.text(at) {
+            let value = text::read(value, 1_024, builder);
+            builder.attribute(key, Scalar::Str(&value));
+        }
+    }
+    for (at, key) in [(field::LINENO, "code.line.number"), (field::THREAD, "thread.id")] {
+        if let Some(value) = fields.integer(at) {
+            builder.attribute(key, Scalar::Int(value));
+        }
+    }
+    if let Some(value) = fields.integer(field::PROCESS).filter(|process| *process != settings.process_id) {
+        builder.attribute("process.pid", Scalar::Int(value));
+    }
+    for (at, key, usual) in [
+        (field::THREAD_NAME, "thread.name", ""),
+        (field::PROCESS_NAME, "process.name", "MainProcess"),
+        (field::TASK_NAME, "asyncio.task.name", ""),
+        (field::STACK_INFO, "code.stacktrace", ""),
+    ] {
+        if let Some(value) = fields.text(at) {
+            let room = builder.room();
+            let value = text::read(value, room, builder);
+            if value != usual {
+                builder.attribute(key, Scalar::Str(&redaction_for(at, redaction, &value)));
+            }
+        }
+    }
+    Ok(ids.unwrap_or_else(|| otel::current(py)))
+}
+
+/// Only the stack holds text that people wrote; names of threads and tasks are left alone.
+fn redaction_for<'t>(at: usize, redaction: &Redaction, text: &'t str) -> Cow<'t, str> {
+    if at == field::STACK_INFO { redaction.redact_text(text) } else { Cow::Borrowed(text) }
+}
+
+/// Reads what `extra` and structured messages carry.
+struct Extras<'b, 'r, 'py> {
+    bench: &'b mut Workbench,
+    reader: ValueReader<'r>,
+    names: Vec<Bound<'py, PyString>>,
+    ids: Option<otel::Ids>,
+}
+
+impl<'py> Extras<'_, '_, 'py> {
+    fn one(&mut self, key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let Ok(name) = key.cast::<PyString>() else { return Ok(()) };
+        let text = text::read(name, 256, &mut self.bench.builder);
+        match &*text {
+            // loguru hands its own extra over as one dict.
+            "extra" if value.is_instance_of::<PyDict>() => return self.spread(value.cast::<PyDict>()?, &[]),
+            "otelTraceID" => return self.id(value, |ids, id| ids.trace_id = id),
+            "otelSpanID" => return self.id(value, |ids, id| ids.span_id = id),
+            "otelTraceSampled" | "otelServiceName" => return Ok(()),
+            "otel.event.name" => {
+                if let Ok(event) = value.cast::<PyString>() {
+                    let event = text::read(event, 256, &mut self.bench.builder);
+                    self.bench.builder.event_name(&event);
+                    return Ok(());
+                }
+            }
+            internal if internal.starts_with('_') && STRUCTLOG_INTERNAL.contains(&internal) => return Ok(()),
+            _ => {}
+        }
+        self.names.push(name.clone());
+        self.reader.attribute(&mut self.bench.builder, &text, value)
+    }
+
+    /// Every pair of a dict as an attribute of its own, but for the names in `but`.
+    fn spread(&mut self, dict: &Bound<'py, PyDict>, but: &[&str]) -> PyResult<()> {
+        // A copy: values run Python code while they are read.
+        for (key, value) in dict.copy()?.iter() {
+            let key = if key.is_instance_of::<PyString>() {
+                key
+            } else {
+                text::render(&key, &mut self.bench.builder, |key| key.str())?.into_any()
+            };
+            let is_left_out =
+                key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| but.contains(&key)));
+            if !is_left_out {
+                self.one(&key, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn id<const N: usize>(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        set: impl FnOnce(&mut otel::Ids, [u8; N]),
+    ) -> PyResult<()> {
+        if let Some(id) = otel::parse_hex(value) {
+            set(self.ids.get_or_insert_default(), id);
+        }
+        Ok(())
+    }
+}
+
+/// A traceback that somebody rendered already (a record that was pickled, or passed a `QueueHandler`).
+fn write_exc_text(bench: &mut Workbench, fields: &Fields<'_>, redaction: &Redaction) {
+    if let Some(rendered) = fields.text(field::EXC_TEXT) {
+        let room = bench.builder.room();
+        let rendered = text::read(rendered, room, &mut bench.builder);
+        // loguru leaves a lone line break here when there was no exception.
+        if !rendered.trim().is_empty() {
+            bench.builder.attribute("exception.stacktrace", Scalar::Str(&redaction.redact_text(&rendered)));
+        }
+    }
+}
+
+/// The record's own time; none if it is missing, not finite or before the epoch.
+fn created(fields: &Fields<'_>) -> Option<u64> {
+    let seconds = fields.get(field::CREATED)?.cast::<PyFloat>().ok()?.value();
+    // i64 nanoseconds end in the year 2262; what lies beyond is a clock gone wrong.
+    (seconds.is_finite() && (0.0..9.2e9).contains(&seconds)).then(|| (seconds * 1e9) as u64)
+}

@@ -1,0 +1,321 @@
+//! Python values to OTLP values: any value in, a bounded and marked representation out.
+
+use super::text::{self, REPR_BYTES_MAX};
+use crate::ffi::walk_dict;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple};
+use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
+use telesink_core::record::flag;
+use telesink_core::record::value::{Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar};
+use telesink_core::record::wire::end_nested;
+use telesink_core::redact::{REDACTED, Redaction};
+
+/// Deepest nesting of lists and maps; what lies deeper becomes a marker. Readers stop at the same depth.
+const DEPTH_MAX: usize = 64;
+
+/// Most values in one record, at all depths: bounds the time of a call.
+const NODES_MAX: usize = 10_000;
+
+/// Integers of more bits than this are not turned into decimal digits: that takes quadratic time.
+const INTEGER_BITS_MAX: usize = 14_000;
+
+/// Reads values for one record.
+pub(crate) struct ValueReader<'r> {
+    redaction: &'r Redaction,
+    nodes: usize,
+    /// The containers being read, outermost first: a cycle is a container inside itself.
+    open: Vec<usize>,
+}
+
+impl<'r> ValueReader<'r> {
+    pub(crate) fn new(redaction: &'r Redaction) -> Self {
+        Self { redaction, nodes: 0, open: Vec::new() }
+    }
+
+    /// Writes one attribute.
+    ///
+    /// # Errors
+    /// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
+    #[inline]
+    pub(crate) fn attribute(
+        &mut self,
+        builder: &mut LogBuilder,
+        key: &str,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if let Ok(text) = value.cast_exact::<PyString>() {
+            if self.redaction.hides_name(key) {
+                builder.attribute(key, Scalar::Str(REDACTED));
+            } else {
+                let room = builder.room();
+                let text = text::read(text, room, builder);
+                builder.attribute(key, Scalar::Str(&self.redaction.redact_text(&text)));
+            }
+            return Ok(());
+        }
+        if let Some(scalar) = number(value) {
+            builder.attribute(key, scalar);
+            return Ok(());
+        }
+        self.other_attribute(builder, key, value)
+    }
+
+    fn other_attribute(&mut self, builder: &mut LogBuilder, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if value.is_none() {
+            builder.attribute(key, Scalar::Null);
+            return Ok(());
+        }
+        if self.redaction.hides_name(key) && !is_number_like(value) {
+            builder.attribute(key, Scalar::Str(REDACTED));
+            return Ok(());
+        }
+        if builder.room() < key.len() + 64 {
+            builder.drop_attribute();
+            return Ok(());
+        }
+        let key = builder.fit(key, KEY_BYTES_MAX).into_owned();
+        let pair = begin_pair(builder.buffer(), ATTRIBUTE_TAG, &key);
+        let written = self.value(builder, 0x12, value);
+        end_nested(builder.buffer(), pair);
+        written
+    }
+
+    /// Writes an `AnyValue` under `tag`.
+    fn value(&mut self, builder: &mut LogBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.nodes += 1;
+        if let Some(scalar) = number(value) {
+            put_scalar(builder.buffer(), tag, scalar);
+        } else if value.is_none() {
+            put_scalar(builder.buffer(), tag, Scalar::Null);
+        } else if let Ok(text) = value.cast::<PyString>() {
+            self.text(builder, tag, text);
+        } else if let Ok(bytes) = value.cast::<PyBytes>() {
+            put_bytes(builder, tag, bytes.as_bytes());
+        } else if let Ok(bytes) = value.cast::<PyByteArray>() {
+            put_bytes(builder, tag, &bytes.to_vec());
+        } else if let Ok(dict) = value.cast::<PyDict>() {
+            return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, dict));
+        } else if let Some(items) = elements(value)? {
+            return self.container(builder, tag, value, |reader, builder| reader.list(builder, tag, &items));
+        } else {
+            return self.object(builder, tag, value);
+        }
+        Ok(())
+    }
+
+    fn text(&self, builder: &mut LogBuilder, tag: u8, text: &Bound<'_, PyString>) {
+        let room = builder.room();
+        let text = text::read(text, room, builder);
+        let text = self.redaction.redact_text(&text);
+        let text = builder.fit(&text, room).into_owned();
+        put_scalar(builder.buffer(), tag, Scalar::Str(&text));
+    }
+
+    /// Guards a list or map against cycles, depth and sheer size.
+    fn container(
+        &mut self,
+        builder: &mut LogBuilder,
+        tag: u8,
+        value: &Bound<'_, PyAny>,
+        read: impl FnOnce(&mut Self, &mut LogBuilder) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let identity = value.as_ptr() as usize;
+        let marker = if self.open.contains(&identity) {
+            "<cycle>"
+        } else if self.open.len() >= DEPTH_MAX {
+            "<too deep>"
+        } else if self.is_exhausted(builder) {
+            "<too large>"
+        } else {
+            self.open.push(identity);
+            let done = read(self, builder);
+            self.open.pop();
+            return done;
+        };
+        builder.mark(flag::SANITISED);
+        put_scalar(builder.buffer(), tag, Scalar::Str(marker));
+        Ok(())
+    }
+
+    fn is_exhausted(&self, builder: &LogBuilder) -> bool {
+        self.nodes >= NODES_MAX || builder.room() < 256
+    }
+
+    fn list(&mut self, builder: &mut LogBuilder, tag: u8, items: &[Bound<'_, PyAny>]) -> PyResult<()> {
+        let list = begin_list(builder.buffer(), tag);
+        let mut done = Ok(());
+        for item in items {
+            if self.is_exhausted(builder) {
+                builder.drop_attribute();
+                break;
+            }
+            done = self.value(builder, 0x0a, item);
+            if done.is_err() {
+                break;
+            }
+        }
+        end_container(builder.buffer(), list);
+        done
+    }
+
+    fn map(&mut self, builder: &mut LogBuilder, tag: u8, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+        // A snapshot: a value's own code may change the dict while it is read.
+        let mut pairs = Vec::with_capacity(dict.len().min(NODES_MAX));
+        walk_dict(dict, |_, key, value| {
+            if pairs.len() < NODES_MAX {
+                pairs.push((key.to_owned(), value.to_owned()));
+            }
+        });
+        let map = begin_map(builder.buffer(), tag);
+        let mut done = Ok(());
+        for (key, value) in pairs {
+            if self.is_exhausted(builder) {
+                builder.drop_attribute();
+                break;
+            }
+            done = self.pair(builder, &key, &value);
+            if done.is_err() {
+                break;
+            }
+        }
+        end_container(builder.buffer(), map);
+        done
+    }
+
+    fn pair(&mut self, builder: &mut LogBuilder, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let key = key_text(builder, key)?;
+        let pair = begin_pair(builder.buffer(), 0x0a, &key);
+        let written = if self.redaction.hides_name(&key) && !value.is_none() && !is_number_like(value) {
+            self.nodes += 1;
+            put_scalar(builder.buffer(), 0x12, Scalar::Str(REDACTED));
+            Ok(())
+        } else {
+            self.value(builder, 0x12, value)
+        };
+        end_nested(builder.buffer(), pair);
+        written
+    }
+
+    /// Whatever is none of the above: numbers that are no `int` or `float`, dates, and things with a `repr`.
+    fn object(&mut self, builder: &mut LogBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Ok(integer) = value.cast::<PyInt>() {
+            let text = long_integer(builder, integer)?;
+            put_scalar(builder.buffer(), tag, Scalar::Str(&text));
+            return Ok(());
+        }
+        if let Ok(float) = value.cast::<PyFloat>() {
+            builder.mark(flag::SANITISED);
+            put_scalar(builder.buffer(), tag, Scalar::Str(non_finite(float.value())));
+            return Ok(());
+        }
+        let module = value.get_type().module().map(|module| module.to_string()).unwrap_or_default();
+        if module == "numpy"
+            && let Ok(item) = value.call_method0("item")
+            && !item.get_type().is(value.get_type())
+        {
+            return self.value(builder, tag, &item);
+        }
+        let text = match module.as_str() {
+            "datetime" => text::render(value, builder, |value| {
+                let form = if value.hasattr("isoformat")? { value.call_method0("isoformat")? } else { value.str()?.into_any() };
+                form.cast_into::<PyString>().map_err(PyErr::from)
+            })?,
+            "decimal" | "uuid" | "pathlib" | "pathlib._local" | "fractions" | "ipaddress" => {
+                text::render(value, builder, |value| value.str())?
+            }
+            _ => text::render(value, builder, |value| value.repr())?,
+        };
+        let text = text::read(&text, REPR_BYTES_MAX, builder);
+        let text = self.redaction.redact_text(&text);
+        let text = builder.fit(&text, REPR_BYTES_MAX).into_owned();
+        put_scalar(builder.buffer(), tag, Scalar::Str(&text));
+        Ok(())
+    }
+}
+
+/// Booleans, integers of 64 bits and finite floats, also of subclasses.
+#[inline]
+fn number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
+    if let Ok(integer) = value.cast_exact::<PyInt>() {
+        return fitting(integer).map(Scalar::Int);
+    }
+    if let Ok(float) = value.cast_exact::<PyFloat>() {
+        return finite(float.value());
+    }
+    if let Ok(boolean) = value.cast_exact::<PyBool>() {
+        return Some(Scalar::Bool(boolean.is_true()));
+    }
+    if let Ok(integer) = value.cast::<PyInt>() {
+        return fitting(integer).map(Scalar::Int);
+    }
+    value.cast::<PyFloat>().ok().and_then(|float| finite(float.value()))
+}
+
+fn fitting(integer: &Bound<'_, PyInt>) -> Option<i64> {
+    integer.extract::<i64>().ok()
+}
+
+fn finite<'v>(float: f64) -> Option<Scalar<'v>> {
+    float.is_finite().then_some(Scalar::Double(float))
+}
+
+fn non_finite(float: f64) -> &'static str {
+    match float {
+        float if float.is_nan() => "NaN",
+        float if float > 0.0 => "Infinity",
+        _ => "-Infinity",
+    }
+}
+
+/// Numbers and booleans are never hidden, whatever their name: a count named `tokens` must stay a count.
+fn is_number_like(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>()
+}
+
+/// An integer past 64 bits: its digits, or its size if the digits would take too long to make.
+fn long_integer(builder: &mut LogBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
+    let bits: usize = integer.call_method0("bit_length").and_then(|bits| bits.extract()).unwrap_or(usize::MAX);
+    if bits > INTEGER_BITS_MAX {
+        builder.mark(flag::SANITISED);
+        return Ok(format!("<integer of {bits} bits>"));
+    }
+    text::render(integer.as_any(), builder, |integer| integer.str()).map(|text| text.to_string_lossy().into_owned())
+}
+
+/// The elements of a list, tuple or set, as a snapshot; `None` for anything else.
+fn elements<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    let items = if let Ok(list) = value.cast::<PyList>() {
+        list.iter().take(NODES_MAX).collect()
+    } else if let Ok(tuple) = value.cast::<PyTuple>() {
+        tuple.iter().take(NODES_MAX).collect()
+    } else if let Ok(set) = value.cast::<PySet>() {
+        // Copied by CPython first: other threads may change the set between two steps of an iteration.
+        set.py().get_type::<PyList>().call1((set,))?.cast_into::<PyList>()?.iter().take(NODES_MAX).collect()
+    } else if let Ok(set) = value.cast::<PyFrozenSet>() {
+        set.iter().take(NODES_MAX).collect()
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(items))
+}
+
+fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
+    let rendered;
+    let key = match key.cast::<PyString>() {
+        Ok(text) => text,
+        Err(_) => {
+            rendered = text::render(key, builder, |key| key.str())?;
+            &rendered
+        }
+    };
+    let text = text::read(key, KEY_BYTES_MAX, builder);
+    Ok(builder.fit(&text, KEY_BYTES_MAX).into_owned())
+}
+
+fn put_bytes(builder: &mut LogBuilder, tag: u8, bytes: &[u8]) {
+    let kept = bytes.len().min(builder.room());
+    if kept < bytes.len() {
+        builder.note_truncation(bytes.len() as u64);
+    }
+    put_scalar(builder.buffer(), tag, Scalar::Bytes(&bytes[..kept]));
+}

@@ -1,0 +1,392 @@
+//! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
+
+use crate::capture::{self, CaptureSettings, Captured, capture_log_record, capture_mapping};
+use crate::patience::Waiting;
+use crate::{errors, process, redaction, report};
+use arc_swap::{ArcSwap, Guard};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use telesink_core::clock;
+use telesink_core::diagnostics::Diagnostics;
+use telesink_core::dsn::Dsn;
+use telesink_core::error::ConfigError;
+use telesink_core::lane::LaneSpec;
+use telesink_core::pipeline::{Flush, Pipeline as Core};
+use telesink_core::record::tables::Resource;
+use telesink_core::redact::Redaction;
+use telesink_core::settings::Settings;
+use telesink_core::sinks;
+use telesink_core::stats::{Receipt, RejectCause};
+
+/// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
+const SIGNAL_SLICE: Duration = Duration::from_millis(50);
+
+/// What one `add_sink` asked for; kept to build the pipeline again in the child of a fork.
+#[derive(Clone)]
+struct SinkSource {
+    dsn: String,
+    options: Vec<(String, String)>,
+    settings: Vec<(String, String, String)>,
+    base_directory: PathBuf,
+    name: Option<String>,
+    level: Option<i32>,
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+/// The core pipeline of one process, and what it takes to build it again in another.
+#[derive(Clone)]
+struct Process {
+    core: Arc<Core>,
+    capture: CaptureSettings,
+    sources: Vec<(String, SinkSource)>,
+}
+
+/// A native pipeline. See `telesink.Pipeline` for the typed front.
+#[pyclass(frozen, module = "telesink._native")]
+pub(crate) struct Pipeline {
+    process: ArcSwap<Process>,
+    resource: Vec<(String, String)>,
+    redaction: ArcSwap<Redaction>,
+    diagnostics: Diagnostics,
+}
+
+/// A flush under way.
+#[pyclass(frozen, module = "telesink._native")]
+pub(crate) struct FlushTicket {
+    flush: std::sync::Mutex<Option<Flush>>,
+}
+
+#[pymethods]
+impl Pipeline {
+    /// A pipeline without sinks, for a resource given as pairs of text.
+    #[new]
+    fn new(resource: Vec<(String, String)>, redaction: &redaction::RedactionSet) -> Self {
+        let set = redaction.shared();
+        Self {
+            process: ArcSwap::from_pointee(Process::new(&resource, &set, CaptureSettings {
+                record_bytes_max: 1 << 20,
+                urgent_level: 40,
+                process_id: i64::from(std::process::id()),
+                generation: process::generation(),
+            })),
+            resource,
+            redaction: ArcSwap::new(set),
+            diagnostics: Diagnostics::new(),
+        }
+    }
+
+    /// Adds a sink and answers its name. Nothing connects and no thread starts.
+    #[pyo3(signature = (dsn, options, settings, base_directory, name=None, level=None, include=vec![], exclude=vec![]))]
+    #[expect(clippy::too_many_arguments, reason = "mirrors the keyword arguments of the Python method")]
+    fn add_sink(
+        &self,
+        py: Python<'_>,
+        dsn: String,
+        options: Vec<(String, String)>,
+        settings: Vec<(String, String, String)>,
+        base_directory: PathBuf,
+        name: Option<String>,
+        level: Option<i32>,
+        include: Vec<String>,
+        exclude: Vec<String>,
+    ) -> PyResult<String> {
+        let source = SinkSource { dsn, options, settings, base_directory, name, level, include, exclude };
+        let process = self.process();
+        let added = process.add(&source, None);
+        let (name, capture) = added.map_err(|error| errors::config_error(py, &error))?;
+        self.publish(|process| {
+            process.capture = capture;
+            process.sources.push((name.clone(), source.clone()));
+        });
+        Ok(name)
+    }
+
+    /// Removes a sink after giving it `timeout_seconds` to settle. Answers its last counters, or None.
+    fn remove_sink<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        timeout_seconds: f64,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let process = self.process();
+        let deadline = clock::monotonic() + seconds(timeout_seconds);
+        let stats = py.detach(|| process.core.remove_lane(name, deadline));
+        self.publish(|process| process.sources.retain(|(known, _)| known != name));
+        stats.map(|stats| report::lane(py, &stats)).transpose()
+    }
+
+    /// Changes a sink's level while it runs. Answers whether there is such a sink.
+    fn set_level(&self, name: &str, level: i32) -> bool {
+        let process = self.process();
+        let is_known = process.core.set_level(name, level);
+        self.publish(|process| {
+            for (_, source) in process.sources.iter_mut().filter(|(known, _)| known == name) {
+                source.level = Some(level);
+            }
+        });
+        is_known
+    }
+
+    /// Replaces what is hidden in records, as one set.
+    fn set_redaction(&self, redaction: &redaction::RedactionSet) {
+        self.redaction.store(redaction.shared());
+        self.process().core.set_redaction(redaction.shared());
+    }
+
+    /// Least level that any sink wants.
+    #[getter]
+    fn level(&self) -> i32 {
+        self.process().core.level()
+    }
+
+    /// The names of the sinks.
+    #[getter]
+    fn sinks(&self) -> Vec<String> {
+        self.process().core.lanes().iter().map(|lane| lane.name().to_owned()).collect()
+    }
+
+    /// Takes a `logging.LogRecord`. Never raises, but for what its values raise to end the program.
+    fn handle(&self, record: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.guarded(record.py(), |process, py| {
+            capture::with_workbench(|bench| {
+                let offer = |captured: Captured<'_>| process.offer(&captured, py);
+                capture_log_record(bench, &process.core, process.capture, record, offer).map(drop)
+            })
+        })
+        .map(|_| ())
+    }
+
+    /// Takes a mapping. Answers whether it was accepted.
+    fn enqueue(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let accepted = self.guarded(record.py(), |process, py| {
+            capture::with_workbench(|bench| {
+                let offer = |captured: Captured<'_>| process.offer(&captured, py);
+                capture_mapping(bench, &process.core, process.capture, record, offer)
+            })
+        })?;
+        // A record that no sink wants is not refused; nobody asked for it.
+        Ok(accepted.is_none_or(|taken| taken.unwrap_or(true)))
+    }
+
+    /// Starts a flush.
+    fn begin_flush(&self) -> FlushTicket {
+        FlushTicket { flush: std::sync::Mutex::new(Some(self.process().core.begin_flush())) }
+    }
+
+    /// Asks for an end within `timeout_seconds` without waiting for it; see `close`.
+    fn begin_close(&self, timeout_seconds: f64, stop: bool) {
+        let process = self.process();
+        let deadline = clock::monotonic() + seconds(timeout_seconds);
+        for lane in process.core.lanes().iter() {
+            lane.begin_close(deadline, stop);
+        }
+    }
+
+    /// Settles everything within `timeout_seconds`; with `stop` the pipeline takes nothing more. Answers a receipt.
+    fn close<'py>(&self, py: Python<'py>, timeout_seconds: f64, stop: bool) -> PyResult<Bound<'py, PyDict>> {
+        let process = self.process();
+        let deadline = clock::monotonic() + seconds(timeout_seconds);
+        let receipt = py.detach(|| process.core.close(deadline, stop));
+        report::receipt(py, &receipt)
+    }
+
+    /// Whether `close` was called with `stop`.
+    #[getter]
+    fn is_closed(&self) -> bool {
+        self.process().core.is_closed()
+    }
+
+    /// The counters now.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let process = self.process();
+        report::pipeline(py, &process.core.stats())
+    }
+
+    /// The records kept by a `memory://` sink, oldest first; None if there is no such sink.
+    fn records<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyList>>> {
+        let process = self.process();
+        let lanes = process.core.lanes();
+        let store = lanes.iter().find(|lane| lane.name() == name).and_then(|lane| lane.spec().plan.memory.clone());
+        store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
+    }
+
+    /// The id of this pipeline in this process, as text.
+    #[getter]
+    fn instance(&self) -> String {
+        report::uuid(&self.process().core.instance())
+    }
+}
+
+#[pymethods]
+impl FlushTicket {
+    /// Whether nothing is pending any more.
+    fn is_done(&self) -> bool {
+        self.lock().as_ref().is_none_or(Flush::is_done)
+    }
+
+    /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
+    fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
+        let end = clock::monotonic() + seconds(timeout_seconds);
+        loop {
+            let left = end.saturating_duration_since(clock::monotonic());
+            let slice = left.min(SIGNAL_SLICE);
+            let is_done = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
+            if is_done || left.is_zero() {
+                return Ok(is_done);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Ends the flush and answers its receipt; a second call answers an empty one.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let flush = self.lock().take();
+        report::receipt(py, &flush.map_or_else(Receipt::default, Flush::finish))
+    }
+}
+
+impl FlushTicket {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Flush>> {
+        self.flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Process {
+    fn new(resource: &[(String, String)], redaction: &Arc<Redaction>, capture: CaptureSettings) -> Self {
+        let core = Arc::new(Core::new(Resource::new(resource), Arc::clone(redaction)));
+        Self { core, capture, sources: Vec::new() }
+    }
+
+    /// Plans a sink and adds its lane.
+    fn add(&self, source: &SinkSource, known_name: Option<&str>) -> Result<(String, CaptureSettings), ConfigError> {
+        let mut settings = Settings::reference_for_tests();
+        for (name, value, origin) in &source.settings {
+            settings.apply(name, value, origin)?;
+        }
+        let mut dsn = Dsn::parse(&source.dsn, &source.options, &source.base_directory)?;
+        let plan = sinks::plan(&mut dsn)?;
+        settings.take_from(&mut dsn)?;
+        let level = dsn.take_level("level")?.or(source.level).unwrap_or(0);
+        let include = dsn.take_list("include")?.unwrap_or_else(|| source.include.clone());
+        let exclude = dsn.take_list("exclude")?.unwrap_or_else(|| source.exclude.clone());
+        dsn.finish()?;
+        settings.check()?;
+        let name = match known_name.or(source.name.as_deref()) {
+            Some(name) => name.to_owned(),
+            None => self.free_name(plan.kind),
+        };
+        let capture = CaptureSettings {
+            record_bytes_max: settings.record_bytes_max,
+            urgent_level: settings.urgent_level,
+            ..self.capture
+        };
+        self.core.add_lane(LaneSpec { name: name.clone(), index: 0, plan, settings, level, include, exclude })?;
+        Ok((name, capture))
+    }
+
+    /// `sqlite`, then `sqlite-2`, `sqlite-3` …
+    fn free_name(&self, kind: &str) -> String {
+        let lanes = self.core.lanes();
+        let is_free = |name: &str| lanes.iter().all(|lane| lane.name() != name);
+        let numbered = (2..).map(|number| format!("{kind}-{number}"));
+        std::iter::once(kind.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn offer(&self, captured: &Captured<'_>, py: Python<'_>) -> bool {
+        self.core.offer(captured.levelno, &captured.logger, &captured.record, &Waiting::new(py))
+    }
+}
+
+impl Pipeline {
+    /// The pipeline of this process; built anew after a fork.
+    #[inline]
+    fn process(&self) -> Guard<Arc<Process>> {
+        let process = self.process.load();
+        if process.capture.generation == process::generation() {
+            return process;
+        }
+        self.rebuild(&process);
+        self.process.load()
+    }
+
+    /// After a fork: the parent's pipeline is left where it is, destructors and all, because its locks may be held
+    /// by threads that this process does not have. The child's own starts empty and without threads.
+    #[cold]
+    fn rebuild(&self, inherited: &Arc<Process>) {
+        std::mem::forget(Arc::clone(inherited));
+        let capture = CaptureSettings {
+            process_id: i64::from(std::process::id()),
+            generation: process::generation(),
+            ..inherited.capture
+        };
+        let mut resource = self.resource.clone();
+        for (key, value) in &mut resource {
+            if key == "process.pid" {
+                *value = std::process::id().to_string();
+            }
+        }
+        let mut process = Process::new(&resource, &self.redaction.load_full(), capture);
+        for (name, source) in &inherited.sources {
+            match process.add(source, Some(name)) {
+                Ok(_) => process.sources.push((name.clone(), source.clone())),
+                // It was accepted in the parent; should the child see it differently, the child's log must go on.
+                Err(error) => self.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}")),
+            }
+        }
+        // Should another thread of the child have been faster, its pipeline stays and this one, unused, is let go.
+        drop(self.process.compare_and_swap(inherited, Arc::new(process)));
+    }
+
+    /// Changes what the child of a fork would be built from.
+    fn publish(&self, change: impl Fn(&mut Process)) {
+        self.process.rcu(|current| {
+            let mut next = Process::clone(current);
+            change(&mut next);
+            next
+        });
+    }
+
+    /// Runs a capture; a panic is caught and counted, because it would otherwise pass every `except Exception`.
+    fn guarded<T>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&Process, Python<'_>) -> Option<PyResult<T>>,
+    ) -> PyResult<Option<T>> {
+        let process = self.process();
+        match catch_unwind(AssertUnwindSafe(|| work(&process, py))) {
+            Ok(Some(result)) => result.map(Some),
+            Ok(None) => {
+                process.core.reject(RejectCause::Reentrant);
+                Ok(None)
+            }
+            Err(_panic) => {
+                process.core.reject(RejectCause::Panic);
+                self.diagnostics.say("panic", || "a panic on the caller's path was caught; please report it".to_owned());
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        let process = self.process.load();
+        if process.capture.generation == process::generation() {
+            // Nobody can offer any more: the threads finish what they have and end by themselves.
+            process.core.retire();
+        } else {
+            std::mem::forget(Arc::clone(&process));
+        }
+    }
+}
+
+fn seconds(value: f64) -> Duration {
+    // A year is for ever here; NaN and negative numbers mean "do not wait".
+    Duration::from_secs_f64(if value.is_finite() { value.clamp(0.0, 31_536_000.0) } else { 0.0 })
+}

@@ -1,0 +1,38 @@
+//! `telesink._native`: the binding. What is exported, nothing else; conversions live in `capture`.
+
+mod capture;
+mod errors;
+mod ffi;
+mod handle;
+mod patience;
+mod process;
+mod redaction;
+mod report;
+mod settings;
+
+use pyo3::prelude::*;
+
+/// The native half of telesink. Import `telesink` instead; names here are private to it.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::capture::context::{ContextFields, set_context_getter};
+    #[pymodule_export]
+    use super::handle::{FlushTicket, Pipeline};
+    #[pymodule_export]
+    use super::process::{after_fork_in_child, write_line};
+    #[pymodule_export]
+    use super::redaction::RedactionSet;
+    #[pymodule_export]
+    use super::settings::{check_setting, check_settings, dsn_identity, parse_bytes, parse_level, parse_seconds};
+
+    /// Version of the wheel.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Whether this is a debug build, which nobody should benchmark.
+    #[pymodule_export]
+    const IS_DEBUG_BUILD: bool = cfg!(debug_assertions);
+}
+
+

@@ -1,0 +1,24 @@
+//! Forks: every process generation has a number, and whatever belongs to another one is left alone.
+
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+/// The generation of this process.
+#[inline]
+pub(crate) fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Called in the child of a fork: takes no lock, allocates nothing, touches nothing of the parent's.
+#[pyfunction]
+pub(crate) fn after_fork_in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Writes one line to standard error, raw, with `telesink: ` in front.
+#[pyfunction]
+pub(crate) fn write_line(py: Python<'_>, text: &str) {
+    py.detach(|| telesink_core::diagnostics::write_line(text));
+}
