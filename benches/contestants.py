@@ -1,10 +1,10 @@
 """
 The contestants: how each library is set up, called, brought to an end, and counted at its destination.
 
-Each one runs in a process of its own and imports its library only there. All are asked to write the same: time,
-level, logger, file, line, function, thread, message, the five extra fields, the traceback. What a library leaves out
-is found by looking at a stored record (`lacking`), and shown. This file holds the standard library; the others are in
-`peers` and `ours`.
+Each one runs in a process of its own and imports its library only there. All are asked to write the same:
+time, level, logger, file, line, function, thread, message, the five extra fields, the traceback. What a
+library leaves out is found by looking at a stored record (`lacking`), and shown. This file holds the
+standard library; the others are in `peers` and `ours`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
 What is left for a busy thread while another thread of the process logs 20,000 records/s.
 
-The main thread computes, in pure Python; the share it keeps is its speed beside the logging thread over its speed
-alone, measured in turn in one process. Beside a NullHandler the same calls cost something too, so the last column is
-a contestant's share over NullHandler's of the same round. A share means nothing if the logging thread fell behind:
-the rate that it reached stands beside it, and what arrived is counted.
+The main thread computes, in pure Python; the share it keeps is its speed beside the logging thread over its
+speed alone, measured in turn in one process. Beside a NullHandler the same calls cost something too, so the
+last column is a contestant's share over NullHandler's of the same round. A share means nothing if the
+logging thread fell behind: the rate that it reached stands beside it, and what arrived is counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAME = "disturbance"
-RUNS = 5
+RUNS = 3
 
 _WINDOWS = 3
 _WINDOW_SECONDS = 0.8
@@ -114,15 +114,19 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     arguments = build_parser().parse_args(argv)
     machine.refuse_debug_build()
-    machine.warn_if_busy()
+    load = machine.load_at_start()
     # A full queue and a queue with losses are no fair neighbours: their work is not done.
-    names = [name for name in registry.chosen(arguments.only) if name not in {"telesink_full", "otel_default"}]
+    names = [
+        name for name in registry.chosen(arguments.only) if name not in {"telesink_full", "otel_default"}
+    ]
     windows = _QUICK_WINDOWS if arguments.quick else _WINDOWS
     runs = runner.runs_of(arguments, RUNS)
     watch = runner.Stopwatch()
     results = runner.interleaved(
         [runner.Task(NAME, "measure", {"contestant": name, "windows": windows}) for name in names], runs
     )
-    found = runner.report(NAME, {"runs": runs, "windows": windows}, results, watch.seconds)
+    found = runner.report(
+        NAME, {"runs": runs, "windows": windows, "load_at_start": load}, results, watch.seconds
+    )
     print(disturbance_table(found))
     runner.save(found, arguments, is_complete=arguments.only is None)

@@ -1,9 +1,10 @@
 """
 What one log call costs the thread that makes it.
 
-Scenarios: `plain` (a message with three arguments), `extra` (five fields), `exception` (`logger.exception`, a
-traceback of four frames; `exception_info` is the same at level INFO). Modes: `flood` and `paced` (20,000 records/s
-over all threads together). Every contestant runs in a process of its own, and what it stored is counted afterwards.
+Scenarios: `plain` (a message with three arguments), `extra` (five fields), `exception` (`logger.exception`,
+a traceback of four frames; `exception_info` is the same at level INFO). Modes: `flood` and `paced` (20,000
+records/s over all threads together). Every contestant runs in a process of its own, and what it stored is
+counted afterwards.
 
 `--only telesink,null` compares these two alone, in more runs, and prints the differences beside the targets.
 """
@@ -22,7 +23,7 @@ from benches.tables import hot_path_tables
 NAME = "hot_path"
 RUNS = 3
 
-# (scenario, mode, threads)
+# Each is a scenario, a mode, and a number of threads.
 CASES = (
     ("plain", "flood", 1),
     ("extra", "flood", 1),
@@ -33,7 +34,7 @@ CASES = (
     ("plain", "paced", 4),
 )
 
-# Calls of one phase; a flood of one thread has two. Peers need up to 0.5 ms for an exception: there are fewer.
+# Calls of one phase; a flood of one thread has two. Exceptions are fewer: peers need up to 0.5 ms for one.
 RECORDS = 20_000
 RECORDS_MAX = 1_000_000
 _QUICK_RECORDS = 2_000
@@ -129,7 +130,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", action="append", choices=workload.ALL_SCENARIOS)
     parser.add_argument("--mode", action="append", choices=("flood", "paced"))
     parser.add_argument("--threads", action="append", type=int, choices=(1, 2, 4, 8))
-    parser.add_argument("--records", type=int, help=f"calls of one phase, at most {RECORDS_MAX:,} ({RECORDS:,})")
+    parser.add_argument(
+        "--records", type=int, help=f"calls of one phase, at most {RECORDS_MAX:,} ({RECORDS:,})"
+    )
     runner.add_common_options(parser, RUNS, f"; {targets.RUNS} with --only telesink,null")
     return parser
 
@@ -139,21 +142,21 @@ def main(argv: list[str]) -> None:
     names = registry.chosen(arguments.only)
     if any(registry.CONTESTANTS[name].package == "telesink" for name in names):
         machine.refuse_debug_build()
-    machine.warn_if_busy()
+    load = machine.load_at_start()
     is_targeted = arguments.only is not None and targets.covers(names)
     runs = runner.runs_of(arguments, targets.RUNS if is_targeted else RUNS)
     records = arguments.records or (targets.RECORDS if is_targeted else RECORDS)
     if arguments.quick:
         records = _QUICK_RECORDS
     has_choice = bool(arguments.scenario or arguments.mode or arguments.threads)
-    if has_choice:
-        cases = _cases_of(arguments)
-    else:
-        cases = list(targets.CASES if is_targeted else CASES)
+    usual = targets.CASES if is_targeted else CASES
+    cases = _cases_of(arguments) if has_choice else list(usual)
 
     watch = runner.Stopwatch()
     results = runner.interleaved(tasks(names, cases, min(records, RECORDS_MAX)), runs)
-    found = runner.report(NAME, {"runs": runs, "records": records}, results, watch.seconds)
+    found = runner.report(
+        NAME, {"runs": runs, "records": records, "load_at_start": load}, results, watch.seconds
+    )
     print(hot_path_tables(found))
     if {"null", "telesink"} <= set(names):
         print(targets.table(results))

@@ -1,6 +1,6 @@
 """
-What it costs to have telesink without using it: import time over `import logging`, modules, memory, threads, and
-the processor time of an open pipeline that has nothing to do.
+What it costs to have telesink without using it: import time over `import logging`, modules, memory,
+threads, and the processor time of an open pipeline that has nothing to do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _QUICK_IDLE_SECONDS = 1.0
 
 
 def measure(*, scratch: str, module: str) -> dict[str, Any]:
-    """One import in this process, in which `logging` is there already. The files are in the system's cache."""
+    """One import in this process, in which `logging` is there already; the files are in the cache."""
     import logging
 
     import psutil
@@ -54,11 +54,14 @@ def measure(*, scratch: str, module: str) -> dict[str, Any]:
 
 
 def measure_logging(*, scratch: str) -> dict[str, Any]:
-    """What `import logging` itself costs, for scale; in a fresh interpreter, since this one needed it already."""
+    """What `import logging` itself costs, for scale; in one more interpreter, since this one has it."""
     import subprocess
 
     program = (
-        "import time\nstart = time.perf_counter_ns()\nimport logging\nprint((time.perf_counter_ns() - start) / 1e6)"
+        "import time\n"
+        "start = time.perf_counter_ns()\n"
+        "import logging\n"
+        "print((time.perf_counter_ns() - start) / 1e6)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=scratch, capture_output=True, text=True, timeout=30, check=True
@@ -67,10 +70,11 @@ def measure_logging(*, scratch: str) -> dict[str, Any]:
 
 
 def measure_idle(*, scratch: str, seconds: float) -> dict[str, Any]:
-    """Threads after opening, after a record, and the processor time of the whole process while nothing happens."""
+    """Threads after opening and after a record, then the processor time while nothing happens."""
     import logging
 
     import psutil
+
     import telesink
 
     process = psutil.Process()
@@ -108,11 +112,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> None:
     arguments = build_parser().parse_args(argv)
     machine.refuse_debug_build()
-    machine.warn_if_busy()
+    load = machine.load_at_start()
     installed = machine.versions()
     wanted = arguments.only.split(",") if arguments.only else list(MODULES)
     if unknown := set(wanted) - set(MODULES):
-        sys.exit(f"error: unknown module {sorted(unknown)[0]!r}, known are {', '.join(MODULES)}")
+        sys.exit(f"error: unknown module {min(unknown)!r}, known are {', '.join(MODULES)}")
     wanted = [module for module in wanted if installed[MODULES[module]] != "not installed"]
 
     runs = runner.runs_of(arguments, RUNS)
@@ -122,8 +126,6 @@ def main(argv: list[str]) -> None:
     runner.interleaved(tasks, 1)  # compiles to bytecode, and fills the system's cache
     results = runner.interleaved([runner.Task(NAME, "measure_logging", {}), *tasks], runs)
     results += runner.interleaved([runner.Task(NAME, "measure_idle", idle)], min(runs, 3))
-    found = runner.report(NAME, {"runs": runs}, results, watch.seconds)
+    found = runner.report(NAME, {"runs": runs, "load_at_start": load}, results, watch.seconds)
     print(import_tables(found))
     runner.save(found, arguments, is_complete=arguments.only is None)
-
-

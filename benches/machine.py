@@ -32,7 +32,6 @@ def describe(scratch: Path) -> dict[str, object]:
         "python_optimised_build": "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS")),
         "sqlite_of_python": sqlite3.sqlite_version,
         "versions": versions(),
-        "load_at_start": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
 
 
@@ -46,9 +45,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def warn_if_busy() -> None:
-    if hasattr(os, "getloadavg") and os.getloadavg()[0] > _LOAD_MAX:
-        print(f"warning: the machine is busy (load {os.getloadavg()[0]:.2f}); expect noise", file=sys.stderr)
+def load_at_start() -> float:
+    """Processes that kept the machine busy during the last minute, with a warning if that is too much."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
+    if load > _LOAD_MAX:
+        print(f"warning: the machine is busy (load {load}); expect noise", file=sys.stderr)
+    return load
 
 
 def refuse_debug_build() -> None:

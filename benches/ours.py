@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benches.contestants import FINISH_SECONDS_MAX, Ledger, Session, logger_with, logging_call
 from benches.workload import MARKER
@@ -21,7 +21,7 @@ _TOTALS = ("offered", "accepted", "delivered", "rejected", "dropped", "pending")
 def start_telesink(scratch: Path, scenario: str, _records_max: int) -> Session:
     import telesink
 
-    # A flood outruns any disk for a while; `block`, so that every record has to be in the database in the end.
+    # A flood outruns any disk for a while; with `block` every record has to be in the database in the end.
     handler = telesink.LogHandler(
         f"sqlite:///{scratch / 'out.db'}", when_full="block", block_timeout_seconds=FINISH_SECONDS_MAX
     )
@@ -104,6 +104,27 @@ class Holder:
             raise RuntimeError(f"the process that holds the database said {said!r}, expected {word!r}")
 
 
+def query(path: Path, statement: str) -> list[list[Any]]:
+    """
+    The rows that a statement finds, asked for in another process.
+
+    telesink brings a SQLite of its own. Two of them in one process do not see each other's locks on a file,
+    so nobody should open a database a second time by `sqlite3` in the process that is writing to it.
+    """
+    program = (
+        "import json, sqlite3, sys\n"
+        "print(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path), statement],
+        capture_output=True,
+        text=True,
+        timeout=FINISH_SECONDS_MAX,
+        check=True,
+    )
+    return list(json.loads(done.stdout))
+
+
 def finish_telesink() -> bool:
     import telesink
 
@@ -129,15 +150,12 @@ def _count_in_database(path: Path) -> Callable[[int], Ledger]:
     def count(_offered: int) -> Ledger:
         now = telesink_totals()
         change = {name: now[name] - before[name] for name in _TOTALS}
-        pattern = f"%{MARKER}%"
-        with sqlite3.connect(path) as connection:
-            (delivered,) = connection.execute(
-                "SELECT count(*) FROM telesink_logs WHERE body LIKE ?", (pattern,)
-            ).fetchone()
-            sample = connection.execute(
-                "SELECT ts, logger, body, attributes FROM telesink_logs WHERE body LIKE ? LIMIT 1", (pattern,)
-            ).fetchone()
-        return Ledger(change["accepted"], delivered, change["rejected"] + change["dropped"], str(sample or ""))
+        (delivered,) = query(path, f"SELECT count(*) FROM telesink_logs WHERE body LIKE '%{MARKER}%'")[0]
+        fields = (
+            f"SELECT ts, logger, body, attributes FROM telesink_logs WHERE body LIKE '%{MARKER}%' LIMIT 1"
+        )
+        sample = " ".join(str(value) for row in query(path, fields) for value in row)
+        return Ledger(change["accepted"], delivered, change["rejected"] + change["dropped"], sample)
 
     return count
 

@@ -13,7 +13,6 @@ from benches.contestants import (
     Ledger,
     Session,
     count_in_file,
-    format_for,
     logger_with,
     logging_call,
 )
@@ -100,7 +99,7 @@ def start_picologging(scratch: Path, scenario: str, _records_max: int) -> Sessio
     import picologging
 
     handler = picologging.FileHandler(str(scratch / "out.log"))
-    # Without a date format it writes stray bytes for the time, and a format that names a field of `extra` raises.
+    # Without a date format it writes stray bytes for the time; a format with a field of `extra` raises.
     handler.setFormatter(picologging.Formatter(PLAIN_FORMAT, "%Y-%m-%d %H:%M:%S"))
     logger = picologging.getLogger(workload.LOGGER_NAME)
     logger.setLevel(picologging.INFO)
@@ -164,7 +163,7 @@ def start_otel_default(_scratch: Path, scenario: str, _records_max: int) -> Sess
     return _start_otel(scenario, {})
 
 
-def _start_otel(scenario: str, options: dict[str, int]) -> Session:
+def _start_otel(scenario: str, options: dict[str, Any]) -> Session:
     warnings.simplefilter("ignore", DeprecationWarning)  # the handler is to move to another package
     from opentelemetry.sdk import _logs
     from opentelemetry.sdk._logs import export

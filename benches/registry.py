@@ -79,13 +79,14 @@ CONTESTANTS: dict[str, Contestant] = {contestant.name: contestant for contestant
 
 def chosen(only: str | None) -> list[str]:
     """
-    The contestants that were asked for (default: all) and that this interpreter can have, in the order of the tables.
+    The contestants that were asked for (default: all) and that this interpreter can have, in the order of
+    the tables.
 
     An unknown name ends the program; one that is not installed is left out with a word about it.
     """
     wanted = set(only.split(",")) if only else set(CONTESTANTS)
     if unknown := wanted - set(CONTESTANTS):
-        sys.exit(f"error: unknown contestant {sorted(unknown)[0]!r}, known are {', '.join(CONTESTANTS)}")
+        sys.exit(f"error: unknown contestant {min(unknown)!r}, known are {', '.join(CONTESTANTS)}")
     installed = machine.versions()
     names = []
     for name, contestant in CONTESTANTS.items():

@@ -84,7 +84,8 @@ def _process(command: list[str], directory: str) -> Iterator[subprocess.Popen[st
 
 def interleaved(tasks: Iterable[Task], runs: int) -> list[dict[str, Any]]:
     """
-    Runs every task once, then every task once more, and so on, so that a drifting machine is unfair to nobody.
+    Runs every task once, then every task once more, and so on, so that a drifting machine is unfair to
+    nobody.
 
     The results carry their arguments and `run`, the number of the round.
     """
@@ -102,7 +103,9 @@ def _progress(done: int, total: int, task: Task | None) -> None:
     if not sys.stderr.isatty():
         return
     text = "" if task is None else " ".join(str(value) for value in task.arguments.values())
-    print(f"\r\033[K[{done}/{total}] {text}"[:110], end="" if task else "\r\033[K", file=sys.stderr, flush=True)
+    print(
+        f"\r\033[K[{done}/{total}] {text}"[:110], end="" if task else "\r\033[K", file=sys.stderr, flush=True
+    )
 
 
 def median(results: Iterable[dict[str, Any]], key: str) -> float | None:
@@ -111,7 +114,9 @@ def median(results: Iterable[dict[str, Any]], key: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def report(name: str, settings: dict[str, Any], results: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+def report(
+    name: str, settings: dict[str, Any], results: list[dict[str, Any]], seconds: float
+) -> dict[str, Any]:
     return {
         "benchmark": name,
         "machine": machine.describe(Path(tempfile.gettempdir())),

@@ -7,6 +7,9 @@ from typing import Any
 from benches.registry import CONTESTANTS
 from benches.runner import median
 
+# Stands where there is no figure.
+NONE = "-"
+
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
     """A table; all columns but the first are numbers, and stand on the right."""
@@ -15,7 +18,7 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
+    return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def hot_path_tables(found: dict[str, Any]) -> str:
@@ -23,7 +26,7 @@ def hot_path_tables(found: dict[str, Any]) -> str:
     results = found["results"]
     names = [name for name in CONTESTANTS if any(result["contestant"] == name for result in results)]
     return (
-        "Nanoseconds a call, flood of one thread (`×` = against NullHandler; paced: 20,000 records/s)\n\n"
+        "Nanoseconds a call, flood of one thread (`ratio` = against NullHandler; paced: 20,000 records/s)\n\n"
         f"{_one_thread(results, names)}\n"
         "Four threads, plain message, nanoseconds\n\n"
         f"{_four_threads(results, names)}\n"
@@ -48,19 +51,21 @@ def _one_thread(results: list[dict[str, Any]], names: list[str]) -> str:
         plain = _of(results, name, "plain", "flood", 1)
         cost = median(plain, "ns_per_call")
         paced = _of(results, name, "plain", "paced", 1)
-        rows.append([
-            _title(name),
-            number(cost),
-            number(cost / null if cost and null else None, 2),
-            number(median(plain, "p50")),
-            number(median(plain, "p99")),
-            number(median(plain, "p999")),
-            number(median(_of(results, name, "extra", "flood", 1), "ns_per_call")),
-            number(median(_of(results, name, "exception", "flood", 1), "ns_per_call")),
-            number(median(paced, "p50")),
-            number(median(paced, "p99")),
-        ])
-    head = ["", "plain", "×", "p50", "p99", "p99.9", "extra", "exception", "paced p50", "paced p99"]
+        rows.append(
+            [
+                _title(name),
+                number(cost),
+                number(cost / null if cost and null else None, 2),
+                number(median(plain, "p50")),
+                number(median(plain, "p99")),
+                number(median(plain, "p999")),
+                number(median(_of(results, name, "extra", "flood", 1), "ns_per_call")),
+                number(median(_of(results, name, "exception", "flood", 1), "ns_per_call")),
+                number(median(paced, "p50")),
+                number(median(paced, "p99")),
+            ]
+        )
+    head = ["", "plain", "ratio", "p50", "p99", "p99.9", "extra", "exception", "paced p50", "paced p99"]
     return markdown(head, rows)
 
 
@@ -70,12 +75,14 @@ def _four_threads(results: list[dict[str, Any]], names: list[str]) -> str:
         flood = _of(results, name, "plain", "flood", 4)
         paced = _of(results, name, "plain", "paced", 4)
         if flood or paced:
-            rows.append([
-                _title(name),
-                number(median(flood, "wall_ns_per_call")),
-                *(number(median(flood, key)) for key in ("p50", "p99", "p999")),
-                *(number(median(paced, key)) for key in ("p50", "p99", "p999")),
-            ])
+            rows.append(
+                [
+                    _title(name),
+                    number(median(flood, "wall_ns_per_call")),
+                    *(number(median(flood, key)) for key in ("p50", "p99", "p999")),
+                    *(number(median(paced, key)) for key in ("p50", "p99", "p999")),
+                ]
+            )
     head = ["", "flood, wall", "p50", "p99", "p99.9", "paced p50", "p99", "p99.9"]
     return markdown(head, rows)
 
@@ -87,11 +94,23 @@ def _outcomes(results: list[dict[str, Any]], names: list[str]) -> str:
         done = [run for run in runs if "error" not in run]
         if name in {"noop", "null"} or not runs:  # they deliver nothing anywhere
             continue
-        counts = [sum(run[key] for run in done) for key in ("offered", "accepted", "delivered", "dropped", "failed")]
+        counts = [
+            sum(run[key] for run in done) for key in ("offered", "accepted", "delivered", "dropped", "failed")
+        ]
         row = [_title(name), *(number(count) for count in counts)]
         row += [number(median(done, "stored_per_second")), number(median(done, "processor_us_per_record"), 1)]
         rows.append([*row, _remarks(name, results)])
-    head = ["", "offered", "accepted", "delivered", "dropped", "failed", "records/s stored", "CPU µs/record", "remarks"]
+    head = [
+        "",
+        "offered",
+        "accepted",
+        "delivered",
+        "dropped",
+        "failed",
+        "records/s stored",
+        "CPU µs/record",
+        "remarks",
+    ]
     return markdown(head, rows)
 
 
@@ -106,3 +125,112 @@ def _remarks(name: str, results: list[dict[str, Any]]) -> str:
 def _title(name: str) -> str:
     title = CONTESTANTS[name].title
     return f"**{title}**" if name == "telesink" else title
+
+
+def disturbance_table(found: dict[str, Any]) -> str:
+    """Shares of a busy thread's speed."""
+    results = found["results"]
+    null = {result["run"]: result.get("share") for result in results if result["contestant"] == "null"}
+    rows = []
+    for name in CONTESTANTS:
+        runs = [result for result in results if result["contestant"] == name]
+        if not runs:
+            continue
+        done = [run for run in runs if "error" not in run]
+        against = [{"ratio": run["share"] / null[run["run"]]} for run in done if null.get(run["run"])]
+        share, ratio = median(done, "share"), median(against, "ratio")
+        rows.append(
+            [
+                _title(name),
+                number(share and 100 * share, 1),
+                number(ratio, 3),
+                number(median(done, "records_per_second")),
+                *(
+                    number(sum(run[key] for run in done))
+                    for key in ("offered", "accepted", "delivered", "dropped", "failed")
+                ),
+                "; ".join(sorted({run["error"] for run in runs if "error" in run})),
+            ]
+        )
+    head = [
+        "",
+        "% of its speed alone",
+        "/ NullHandler",
+        "records/s",
+        "offered",
+        "accepted",
+        "delivered",
+        "dropped",
+    ]
+    return markdown([*head, "failed", "remarks"], rows)
+
+
+def sqlite_table(found: dict[str, Any]) -> str:
+    """Rows a second, and the ratios that matter."""
+    from benches.sqlite_ingest import TITLES
+
+    results = found["results"]
+    rates = {
+        name: median([result for result in results if result["contestant"] == name], "rows_per_second")
+        for name in TITLES
+    }
+    rows = []
+    for name, title in TITLES.items():
+        runs = [result for result in results if result["contestant"] == name]
+        if not runs:
+            continue
+        done = [run for run in runs if "error" not in run]
+        offered, delivered, dropped = (
+            sum(run.get(key, 0) for run in done) for key in ("offered", "delivered", "dropped")
+        )
+        accepted = sum(run.get("accepted", run["offered"]) for run in done)
+        seconds = [{"cpu": run["processor_seconds"] / run["offered"] * 1e6} for run in done]
+        rows.append(
+            [
+                f"**{title}**" if name.startswith("telesink") else title,
+                number(rates[name]),
+                *(_ratio(rates[name], rates.get(other)) for other in ("uuid_key_1000", "our_table_1000")),
+                number(median(seconds, "cpu"), 1),
+                number(median(done, "bytes_per_row")),
+                *(
+                    number(count)
+                    for count in (offered, accepted, delivered, dropped, offered - delivered - dropped)
+                ),
+                "; ".join(sorted({run["error"] for run in runs if "error" in run})),
+            ]
+        )
+    head = ["", "rows/s", "/ UUID key", "/ telesink's table", "CPU s/M rows", "bytes/row"]
+    return markdown([*head, "offered", "accepted", "delivered", "dropped", "failed", "remarks"], rows)
+
+
+def _ratio(value: float | None, other: float | None) -> str:
+    return number(value / other, 2) if value and other else NONE
+
+
+def import_tables(found: dict[str, Any]) -> str:
+    """Import time, then what an open pipeline does with its time."""
+    results = found["results"]
+    logging_runs = [result for result in results if not {"module", "idle_seconds"} & set(result)]
+    rows = [["`import logging` itself", number(median(logging_runs, "milliseconds"), 1), NONE, NONE, NONE]]
+    for module in dict.fromkeys(result["module"] for result in results if "module" in result):
+        runs = [result for result in results if result.get("module") == module]
+        memory = median(runs, "memory_kib")
+        rows.append(
+            [
+                f"`import {module}`",
+                number(median(runs, "milliseconds"), 1),
+                number(median(runs, "modules")),
+                number(memory and memory / 1024, 1),
+                number(median(runs, "threads")),
+            ]
+        )
+    idle = [result for result in results if "idle_seconds" in result]
+    shown = [
+        ["threads started by `install_logging`", number(median(idle, "threads_opened"))],
+        ["threads after the first record", number(median(idle, "threads_running"))],
+        ["seconds of rest", number(median(idle, "idle_seconds"))],
+        ["processor time of the whole process in it, ms", number(median(idle, "idle_processor_ms"), 2)],
+        ["context switches of it", number(median(idle, "idle_switches"))],
+    ]
+    head = ["", "ms over `logging`", "modules", "MiB", "threads"]
+    return markdown(head, rows) + "\n" + markdown(["an open, idle pipeline", "median"], shown)

@@ -1,8 +1,10 @@
 """
-Loops that call a contestant and time it: floods by batches and by single calls, a fixed rate, several threads.
+Loops that call a contestant and time it: floods by batches and by single calls, a fixed rate, several
+threads.
 
-Times are from `time.perf_counter_ns`. To time a single call costs some 50 ns, which a batch of 200 spreads out: means
-are taken from batches, percentiles from single calls. The garbage collector stays on, as in life.
+Times are from `time.perf_counter_ns`. To time a single call costs some 50 ns, which a batch of 200 spreads
+out: means are taken from batches, percentiles from single calls. The garbage collector stays on, as in
+life.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def handling(with_exception: bool, work: Callable[[], T]) -> T:  # noqa: FBT001
 def batches(call: Call, calls: int, *, with_exception: bool) -> list[float]:
     """Nanoseconds a call, one mean for each batch; every batch handles an exception of its own."""
     return [
-        handling(with_exception, lambda: _batch(call)) / BATCH_CALLS for _ in range(max(1, calls // BATCH_CALLS))
+        handling(with_exception, lambda: _batch(call)) / BATCH_CALLS
+        for _ in range(max(1, calls // BATCH_CALLS))
     ]
 
 

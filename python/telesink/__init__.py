@@ -1,5 +1,4 @@
-"""
-A native telemetry pipeline inside a Python process.
+"""A native telemetry pipeline inside a Python process.
 
 >>> import logging, telesink
 >>> handler = telesink.install_logging("memory://")
@@ -10,10 +9,11 @@ True
 Importing starts no thread, opens nothing and imports no optional dependency.
 """
 
-from telesink import _native
 from telesink._context import bind, context, current_context, unbind
 from telesink._lifecycle import aflush, enqueue, flush, recent, stats
 from telesink._logging import LogHandler, install_logging, shutdown
+from telesink._native import IS_DEBUG_BUILD as _IS_DEBUG_BUILD
+from telesink._native import VERSION
 from telesink._pipeline import Pipeline
 from telesink._redaction import Redaction
 from telesink._settings import Settings
@@ -47,9 +47,10 @@ __all__ = [
 ]
 
 #: The version of the wheel.
-__version__: str = _native.VERSION
+__version__: str = VERSION
+del VERSION
 
-if _native.IS_DEBUG_BUILD:
+if _IS_DEBUG_BUILD:
     import warnings
 
     warnings.warn(

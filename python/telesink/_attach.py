@@ -18,12 +18,11 @@ _CONFIGURERS = ("basicConfig", "common_logger_config", "_install_loggers", "_han
 
 
 class _Handlers(list):  # type: ignore[type-arg] # the list of `Logger`, whose element type is the stdlib's
-    """
-    The list of a logger's handlers, with one that stays when logging is configured anew.
+    """The list of a logger's handlers, with one that stays when logging is configured anew.
 
-    ``dictConfig``, ``fileConfig`` and ``basicConfig(force=True)`` take all handlers away before they add their own:
-    Django's ``setup()`` and Alembic's ``env.py`` do so in the middle of a program's life. ``logger.removeHandler``
-    called by anybody else removes the handler as usual.
+    ``dictConfig``, ``fileConfig`` and ``basicConfig(force=True)`` take all handlers away before they add
+    their own: Django's ``setup()`` and Alembic's ``env.py`` do so in the middle of a program's life.
+    ``logger.removeHandler`` called by anybody else removes the handler as usual.
     """
 
     def __init__(self, handlers: list[Any], kept: logging.Handler) -> None:
@@ -40,7 +39,10 @@ def _is_configuring() -> bool:
     """Whether the removal was asked for by one of logging's own configurers."""
     frame = sys._getframe(2)  # noqa: SLF001 - who removes is what matters
     for _ in range(3):
-        if frame.f_globals.get("__name__") in ("logging", "logging.config") and frame.f_code.co_name in _CONFIGURERS:
+        if (
+            frame.f_globals.get("__name__") in ("logging", "logging.config")
+            and frame.f_code.co_name in _CONFIGURERS
+        ):
             return True
         if frame.f_back is None:
             return False
@@ -49,8 +51,7 @@ def _is_configuring() -> bool:
 
 
 class _ServerHandler(logging.Handler):
-    """
-    Passes a server logger's records on while they do not propagate to the logger the main handler is attached to.
+    """Passes a server logger's records on while they do not propagate to where the main handler is attached.
 
     So a record that passes both is stored once, whatever the server sets up later.
     """
@@ -120,7 +121,9 @@ class Attachment:
 
     def is_attached(self) -> bool:
         """Whether the main handler still hangs where it was put."""
-        return any(handler in logger.handlers for logger, handler in self._attached if handler is self._handler)
+        return any(
+            handler in logger.handlers for logger, handler in self._attached if handler is self._handler
+        )
 
     def detach(self) -> None:
         """Undo everything; levels that somebody changed meanwhile stay."""

@@ -36,11 +36,10 @@ def _merged(fields: dict[str, Any]) -> _native.ContextFields:
 
 
 class context:  # noqa: N801 - used like a function
-    """
-    Store fields with every record logged inside: a context manager and a decorator.
+    """Store fields with every record logged inside: a context manager and a decorator.
 
-    Fields of an inner block win over those of an outer one, and ``extra`` of a call wins over both. They follow
-    the task through ``asyncio``, not into other threads. They are encoded once, not per record.
+    Fields of an inner block win over those of an outer one, and ``extra`` of a call wins over both. They
+    follow the task through ``asyncio``, not into other threads. They are encoded once, not per record.
 
     >>> import telesink
     >>> with telesink.context(user_id="u-7", request_id="r-1"):
@@ -85,8 +84,7 @@ class context:  # noqa: N801 - used like a function
 
 
 def bind(**fields: Any) -> None:
-    """
-    Add fields to the current context until it ends.
+    """Add fields to the current context until it ends.
 
     >>> import telesink
     >>> with telesink.context(user_id="u-7"):
@@ -98,8 +96,7 @@ def bind(**fields: Any) -> None:
 
 
 def unbind(*names: str) -> None:
-    """
-    Take fields out of the current context; names that are not bound are ignored.
+    """Take fields out of the current context; names that are not bound are ignored.
 
     >>> import telesink
     >>> with telesink.context(user_id="u-7", plan="gold"):
@@ -114,8 +111,7 @@ def unbind(*names: str) -> None:
 
 
 def current_context() -> dict[str, Any]:
-    """
-    The fields bound here, as a new dict.
+    """The fields bound here, as a new dict.
 
     >>> import telesink
     >>> telesink.current_context()

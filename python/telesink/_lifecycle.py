@@ -9,6 +9,9 @@ import time
 
 from telesink import _native
 from telesink._pipeline import Pipeline, live
+from telesink._retired import forget, retired, settle
+from telesink._retired import lost as retired_losses
+from telesink._settings import Settings
 from telesink._stats import merged, sink_stats
 
 TYPE_CHECKING = False
@@ -23,24 +26,24 @@ class _Process:
     """What belongs to this process and no other."""
 
     shared: Pipeline | None = None
-    #: Set once the program ends: when everything has to be settled.
-    exit_deadline: float | None = None
+    #: Set once the program ends: how much longer it may be held up.
+    exit_seconds_left: float | None = None
     #: What the end of the program has already told.
     told: str = ""
 
 
 def shared_pipeline() -> Pipeline:
-    """The process-wide pipeline; made without sinks on first use, and records wait in it for the first sink."""
+    """The process-wide pipeline, made without sinks on first use: records wait in it for the first sink."""
     if _Process.shared is None or _Process.shared._native.is_closed:  # noqa: SLF001
         _Process.shared = Pipeline()
     return _Process.shared
 
 
 def enqueue(record: Mapping[str, Any]) -> bool:
-    """
-    Offer one record to the process-wide pipeline; answer whether it was taken.
+    """Offer one record to the process-wide pipeline; answer whether it was taken.
 
-    Before anything is installed, up to 1 000 records (1 MiB) wait for the first sink. See :meth:`Pipeline.enqueue`.
+    Before anything is installed, up to 1 000 records (1 MiB) wait for the first sink. See
+    :meth:`Pipeline.enqueue`.
 
     >>> import telesink
     >>> telesink.enqueue({"body": "started before any sink was there"})
@@ -50,8 +53,7 @@ def enqueue(record: Mapping[str, Any]) -> bool:
 
 
 def recent(count: int = 100, *, level: int | str = 0, logger: str | None = None) -> list[dict[str, Any]]:
-    """
-    The last records of the process-wide pipeline; see :meth:`Pipeline.recent`.
+    """The last records of the process-wide pipeline; see :meth:`Pipeline.recent`.
 
     >>> import telesink
     >>> handler = telesink.install_logging("memory://")
@@ -62,14 +64,13 @@ def recent(count: int = 100, *, level: int | str = 0, logger: str | None = None)
 
 
 def flush(timeout_seconds: float = 5.0) -> Receipt:
-    """
-    Wait until everything accepted before the call is settled, in all pipelines, under one deadline.
+    """Wait until everything accepted before the call is settled, in all pipelines, under one deadline.
 
     >>> import telesink
     >>> telesink.flush(timeout_seconds=1.0).complete
     True
     """
-    tickets = [pipeline._native.begin_flush() for pipeline in tuple(live)]  # noqa: SLF001
+    tickets = [native.begin_flush() for native in _natives()]
     end = time.monotonic() + timeout_seconds
     try:
         for ticket in tickets:
@@ -80,22 +81,20 @@ def flush(timeout_seconds: float = 5.0) -> Receipt:
 
 
 async def aflush(timeout_seconds: float = 5.0) -> Receipt:
-    """
-    Wait like :func:`flush`, without blocking the event loop.
+    """Wait like :func:`flush`, without blocking the event loop.
 
     >>> import asyncio, telesink
     >>> asyncio.run(telesink.aflush()).complete
     True
     """
-    import asyncio  # noqa: PLC0415 - whoever awaits this has loaded it
+    import asyncio
 
     receipts = await asyncio.gather(*(pipeline.aflush(timeout_seconds) for pipeline in tuple(live)))
     return merged([receipt.as_dict() for receipt in receipts])
 
 
 def stats() -> dict[str, Stats]:
-    """
-    The counters of every sink of the process by name; a second sink of one name is numbered (``sqlite#2``).
+    """Read the counters of every sink of the process by name; a second one of a name is ``sqlite#2``.
 
     >>> import telesink
     >>> handler = telesink.install_logging("memory://")
@@ -118,69 +117,78 @@ def _in_order() -> list[Pipeline]:
     return sorted(live, key=lambda pipeline: pipeline is not _Process.shared)
 
 
+def _natives() -> list[_native.Pipeline]:
+    """The native halves of all pipelines, those that nobody holds any more last."""
+    return [*(pipeline._native for pipeline in _in_order()), *retired()]  # noqa: SLF001 - the other half of the class
+
+
 def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
     """Settle all pipelines in parallel under one deadline."""
-    pipelines = _in_order()
+    natives = _natives()
     end = time.monotonic() + timeout_seconds
-    for pipeline in pipelines:
-        pipeline._native.begin_close(timeout_seconds, stop)  # noqa: SLF001
-    return merged(
-        [pipeline._native.close(max(end - time.monotonic(), 0.0), stop) for pipeline in pipelines]  # noqa: SLF001
-    )
+    for native in natives:
+        native.begin_close(timeout_seconds, stop)
+    return merged([native.close(max(end - time.monotonic(), 0.0), stop) for native in natives])
 
 
 def _at_exit() -> None:
-    """Drain everything once, and say what was lost. Records logged later still reach :func:`flush_at_exit`."""
-    pipelines = tuple(live)
-    if not pipelines:
+    """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
+    if not live and not retired():
         return
-    timeout_seconds = max(pipeline.settings.exit_timeout_seconds for pipeline in pipelines)
-    _Process.exit_deadline = time.monotonic() + timeout_seconds
-    close_all(timeout_seconds, stop=False)
-    _tell_losses()
+    timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
+    _Process.exit_seconds_left = max(timeouts, default=Settings().exit_timeout_seconds)
+    flush_at_exit()
 
 
 def flush_at_exit() -> bool:
     """The last flush, called by ``logging.shutdown``; answers whether the program is ending."""
-    if _Process.exit_deadline is None:
+    if _Process.exit_seconds_left is None:
         return False
-    close_all(max(_Process.exit_deadline - time.monotonic(), 0.0), stop=False)
+    begun = time.monotonic()
+    close_all(_Process.exit_seconds_left, stop=False)
+    # Only our own waits count: the program's exit handlers may take their time and log in between.
+    _Process.exit_seconds_left = max(_Process.exit_seconds_left - (time.monotonic() - begun), 0.0)
     _tell_losses()
     return True
 
 
 def _tell_losses() -> None:
-    lost = []
-    for name, counters in stats().items():
-        causes = {**counters.rejected, **counters.dropped}
-        if counters.pending:
-            causes["pending"] = counters.pending
-        if causes:
-            lost.append(f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items()))
-    text = "; ".join(lost)
+    settle()
+    lost = {name: {**counters.rejected, **counters.dropped} for name, counters in stats().items()}
+    for name, causes in retired_losses().items():
+        known = lost.setdefault(name, {})
+        for cause, count in causes.items():
+            known[cause] = known.get(cause, 0) + count
+    waiting = sum(native.stats()["late_pending"] for native in _natives())
+    if waiting:
+        lost["no sink"] = {"pending": waiting}
+    text = "; ".join(
+        f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items())
+        for name, causes in lost.items()
+        if causes
+    )
     if text and text != _Process.told:
         _Process.told = text
         _native.write_line(f"records were not delivered ({text}); telesink.stats() has the counters")
 
 
 def _after_fork_in_child() -> None:
-    """
-    Leave everything of the parent's alone: no lock, no thread, no goodbye to its connections.
+    """Leave everything of the parent's alone: no lock, no thread, no goodbye to its connections.
 
     Pipelines notice by their generation and start anew with the first record.
     """
     _native.after_fork_in_child()
-    _Process.exit_deadline = None
+    _Process.exit_seconds_left = None
+    forget()
     _Process.told = ""
     _register_multiprocessing()
 
 
 def _register_multiprocessing() -> None:
-    """
-    Drain at the end of a ``multiprocessing`` child, which leaves by ``os._exit`` and runs no ``atexit``.
+    """Drain at the end of a ``multiprocessing`` child, which leaves by ``os._exit`` and runs no ``atexit``.
 
-    Its finalizers are cleared when the child starts and only those registered after that run; so in a forked child
-    registration waits for multiprocessing's own after-fork hooks.
+    Its finalizers are cleared when the child starts and only those registered after that run; so in a forked
+    child registration waits for multiprocessing's own after-fork hooks.
     """
     util = sys.modules.get("multiprocessing.util")
     if util is None:
@@ -201,7 +209,8 @@ def _register_spawned() -> None:
 
 
 def _register() -> None:
-    # Registered at import: hooks registered later run earlier, so the program's own come first and may still log.
+    # Registered at import: hooks registered later run earlier, so the program's own come first and may still
+    # log.
     atexit.register(_at_exit)
     register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
     if register_at_fork is not None:

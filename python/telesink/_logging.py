@@ -24,12 +24,12 @@ _DSN_DEFAULT = "sqlite:///telesink.db"
 
 
 class LogHandler(logging.Handler):
-    """
-    A ``logging.Handler`` that hands records to a pipeline: one native call, no lock, no waiting, no raising.
+    """A ``logging.Handler`` that hands records to a pipeline: one native call, no lock, no waiting, no error.
 
-    Works from ``dictConfig`` (``class: telesink.LogHandler``) and ``fileConfig``. A Formatter set on it does not
-    change what is stored: message, arguments' values, ``extra`` and exception are kept apart. Filters work.
-    ``close()``, as called by whoever configures logging anew, only flushes; the next record is taken again.
+    Works from ``dictConfig`` (``class: telesink.LogHandler``) and ``fileConfig``. A Formatter set on it does
+    not change what is stored: message, arguments' values, ``extra`` and exception are kept apart. Filters
+    work. ``close()``, as called by whoever configures logging anew, only flushes; the next record is taken
+    again.
 
     :param dsn: see :class:`Pipeline`; None means ``$TELESINK_DSN``, else ``sqlite:///telesink.db``.
     :param level: least level, number or name.
@@ -46,15 +46,15 @@ class LogHandler(logging.Handler):
     """
 
     def __init__(self, dsn: str | Sequence[str] | None = None, level: int | str = 0, **options: Any) -> None:
-        super().__init__(level)
+        super().__init__(level_number(level))
         pipeline: Pipeline | None = options.pop("_pipeline", None)
         self.pipeline = Pipeline(_dsns(dsn, console=False), **options) if pipeline is None else pipeline
         self._native_handle = self.pipeline._native.handle  # noqa: SLF001
         self._choose_path()
 
     def _choose_path(self) -> None:
-        # An attribute of the instance is found before the method of the class: without filters `Logger` calls the
-        # native function directly, which saves the handler's lock and two Python frames (0.45 µs of 5.3).
+        # An attribute of the instance is found before the method of the class: without filters `Logger` calls
+        # the native function directly, which saves the handler's lock and two Python frames (0.45 µs of 5.3).
         cls = type(self)
         if not self.filters and cls.handle is LogHandler.handle and cls.emit is LogHandler.emit:
             self.__dict__["handle"] = self._native_handle
@@ -117,7 +117,7 @@ class _Installed:
 _installed = _Installed()
 
 
-def install_logging(  # noqa: PLR0913 - each documented below; all but the first are keywords
+def install_logging(
     dsn: str | Sequence[str] | None = None,
     *,
     level: int | str = "INFO",
@@ -127,13 +127,12 @@ def install_logging(  # noqa: PLR0913 - each documented below; all but the first
     settings: Settings | None = None,
     **options: Any,
 ) -> LogHandler:
-    """
-    Send the program's log records to a destination: the one line to install telesink.
+    """Send the program's log records to a destination: the one line to install telesink.
 
-    Attaches one handler to the root logger (or ``logger``) and lowers that logger's level if it is above ``level``;
-    :func:`shutdown` undoes both. ``uvicorn`` and ``gunicorn`` keep their own loggers apart; the handler is attached
-    to those too, and a record that passes twice is stored once. Nothing connects and no thread starts before the
-    first record.
+    Attaches one handler to the root logger (or ``logger``) and lowers that logger's level if it is above
+    ``level``; :func:`shutdown` undoes both. ``uvicorn`` and ``gunicorn`` keep their own loggers apart; the
+    handler is attached to those too, and a record that passes twice is stored once. Nothing connects and no
+    thread starts before the first record.
 
     :param dsn: where: one DSN or several; None means ``$TELESINK_DSN``, else ``sqlite:///telesink.db`` plus
         ``console://`` when standard error is a terminal.
@@ -179,8 +178,7 @@ def install_logging(  # noqa: PLR0913 - each documented below; all but the first
 
 
 def shutdown(timeout_seconds: float = 5.0) -> Receipt:
-    """
-    Detach from ``logging``, restore levels, settle everything and end all threads.
+    """Detach from ``logging``, restore levels, settle everything and end all threads.
 
     >>> import telesink
     >>> handler = telesink.install_logging("memory://")
@@ -214,13 +212,16 @@ def _add_sinks(
     if own and len(dsns) > 1:
         names = ", ".join(f"`{name}`" for name in own)
         message = f"{names} given beside several DSNs: it cannot be told which sink is meant"
-        raise ConfigError(message, "put the option into the DSN, for example sqlite:///app.db?synchronous=full")
+        raise ConfigError(
+            message, "put the option into the DSN, for example sqlite:///app.db?synchronous=full"
+        )
     base = settings or pipeline.settings
     base = base.replace(**chosen) if chosen else base
     added: list[str] = []
     try:
         for dsn in dsns:
-            added.append(pipeline._add(dsn, None, level, (), (), own, base))  # noqa: SLF001
+            # One by one, so that those added before a failure are known.
+            added += [pipeline._add(dsn, None, level, (), (), own, base)]  # noqa: SLF001
     except ConfigError:
         # All or nothing: half of a list installed would surprise whoever mends the other half.
         for name in added:

@@ -8,6 +8,7 @@ import weakref
 from telesink import _native
 from telesink._redaction import native_set
 from telesink._resource import resource_attributes
+from telesink._retired import retire
 from telesink._settings import Settings, is_setting
 from telesink._stats import Receipt, Stats, pipeline_stats, sink_stats
 from telesink.exceptions import ConfigError
@@ -25,8 +26,7 @@ live: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 
 
 class Pipeline:
-    """
-    Takes records and hands them to one or more sinks, each with its own queue and native thread.
+    """Takes records and hands them to one or more sinks, each with its own queue and native thread.
 
     Opening checks everything and touches nothing: no connection, no file, no thread before the first record.
 
@@ -63,14 +63,15 @@ class Pipeline:
         for one in dsns:
             self._add(one, None, None, (), (), options, base)
         live.add(self)
+        # A pipeline that a function made and forgot is no reason to forget its records.
+        weakref.finalize(self, retire, self._native, base.exit_timeout_seconds).atexit = False
 
     def enqueue(self, record: Mapping[str, Any]) -> bool:
-        """
-        Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
+        """Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
 
-        The mapping has the keys ``body``, ``level`` (name or number, default INFO), ``logger``, ``time`` (datetime,
-        or nanoseconds since the epoch), ``event_name``, ``trace_id``, ``span_id`` (hex) and ``attributes``, all
-        optional but ``body``; other keys become attributes.
+        The mapping has the keys ``body``, ``level`` (name or number, default INFO), ``logger``, ``time``
+        (datetime, or nanoseconds since the epoch), ``event_name``, ``trace_id``, ``span_id`` (hex) and
+        ``attributes``, all optional but ``body``; other keys become attributes.
 
         :raises TypeError: the record is no mapping.
         :raises ValueError: it has no body, or one of the keys above has a value that cannot be meant.
@@ -82,8 +83,7 @@ class Pipeline:
         return self._native.enqueue(record)
 
     def enqueue_many(self, records: Iterable[Mapping[str, Any]]) -> int:
-        """
-        Offer records in order; answer how many were taken.
+        """Offer records in order; answer how many were taken.
 
         >>> import telesink
         >>> telesink.Pipeline("null://").enqueue_many({"body": str(number)} for number in range(3))
@@ -102,8 +102,7 @@ class Pipeline:
         exclude: Iterable[str] = (),
         **options: Any,
     ) -> str:
-        """
-        Add a sink while records flow; answer its name.
+        """Add a sink while records flow; answer its name.
 
         :param name: unique in the pipeline; by default the DSN's scheme, numbered if need be.
         :param level: least level that the sink takes.
@@ -120,7 +119,7 @@ class Pipeline:
         settings = self.settings.replace(**chosen) if chosen else self.settings
         return self._add(dsn, name, level_number(level), tuple(include), tuple(exclude), options, settings)
 
-    def _add(  # noqa: PLR0913 - the one place where all parts of a sink meet
+    def _add(
         self,
         dsn: str,
         name: str | None,
@@ -142,8 +141,7 @@ class Pipeline:
         )
 
     def remove_sink(self, name: str, *, timeout_seconds: float = 5.0) -> Stats:
-        """
-        Remove a sink after giving it time to settle; answer its last counters.
+        """Remove a sink after giving it time to settle; answer its last counters.
 
         :raises ConfigError: there is no sink of that name.
 
@@ -157,8 +155,7 @@ class Pipeline:
         return sink_stats(stats)
 
     def set_level(self, name: str, level: int | str) -> None:
-        """
-        Change the least level of a sink while it runs.
+        """Change the least level of a sink while it runs.
 
         :raises ConfigError: there is no sink of that name, or the level is none.
 
@@ -172,8 +169,7 @@ class Pipeline:
             raise _no_such_sink(name, self.sinks)
 
     def set_redaction(self, redact: bool | Redaction) -> None:  # noqa: FBT001 - the setting's own form
-        """
-        Replace what is hidden, as one set, from the next record on.
+        """Replace what is hidden, as one set, from the next record on.
 
         >>> import telesink
         >>> telesink.Pipeline("null://").set_redaction(telesink.Redaction(names=["iban"]))
@@ -190,9 +186,10 @@ class Pipeline:
         """Least level that any sink takes."""
         return self._native.level
 
-    def recent(self, count: int = 100, *, level: int | str = 0, logger: str | None = None) -> list[dict[str, Any]]:
-        """
-        The last records kept by a ``memory://`` sink of this pipeline, oldest first. Takes nothing away.
+    def recent(
+        self, count: int = 100, *, level: int | str = 0, logger: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The last records kept by a ``memory://`` sink of this pipeline, oldest first. Takes nothing away.
 
         :param count: most records to answer.
         :param level: least level.
@@ -218,8 +215,7 @@ class Pipeline:
         raise ConfigError(message, 'add one with add_sink("memory://?records_max=1000")')
 
     def flush(self, timeout_seconds: float = 5.0) -> Receipt:
-        """
-        Wait until everything accepted before the call is settled, with the interpreter released.
+        """Wait until everything accepted before the call is settled, with the interpreter released.
 
         A barrier, not "queue empty": records offered meanwhile are not waited for.
 
@@ -235,14 +231,13 @@ class Pipeline:
         return Receipt(receipt)
 
     async def aflush(self, timeout_seconds: float = 5.0) -> Receipt:
-        """
-        Wait like :meth:`flush`, without blocking the event loop.
+        """Wait like :meth:`flush`, without blocking the event loop.
 
         >>> import asyncio, telesink
         >>> asyncio.run(telesink.Pipeline("null://").aflush()).complete
         True
         """
-        import asyncio  # noqa: PLC0415 - whoever awaits this has loaded it
+        import asyncio
 
         ticket = self._native.begin_flush()
         try:
@@ -257,8 +252,7 @@ class Pipeline:
         return Receipt(receipt)
 
     def stats(self) -> Stats:
-        """
-        The counters now.
+        """The counters now.
 
         >>> import telesink
         >>> telesink.Pipeline("null://").stats().offered
@@ -267,8 +261,7 @@ class Pipeline:
         return pipeline_stats(self._native.stats())
 
     def close(self, timeout_seconds: float = 5.0) -> Receipt:
-        """
-        Settle what is there, then end the threads. Later records are counted as ``rejected["closed"]``.
+        """Settle what is there, then end the threads. Later records are counted as ``rejected["closed"]``.
 
         What cannot be delivered in time is given up and counted. A second call does no harm.
 
@@ -292,19 +285,22 @@ class Pipeline:
 
 def option_texts(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Options as the native side takes them: texts."""
-    return [(name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in options.items()]
+    return [
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in options.items()
+    ]
 
 
 def level_number(level: int | str) -> int:
     """Read a level given as number or name."""
-    number = _native.parse_level(str(level)) if isinstance(level, (int, str)) else None
+    number = _native.parse_level(str(level))
     if number is None:
-        import logging  # noqa: PLC0415 - names that a program added itself
+        # Names that the program added itself, with `logging.addLevelName`.
+        import logging
 
-        named = logging.getLevelName(level) if isinstance(level, str) else None
-        if isinstance(named, int):
-            return named
-        message = f"the level is {level!r}; expected a number from 0 on, or a name such as DEBUG, INFO, WARNING, ERROR"
+        number = logging.getLevelNamesMapping().get(str(level))
+    if number is None:
+        message = f"the level is {level!r}; expected a number from 0 on, or a name such as DEBUG, INFO, ERROR"
         raise ConfigError(message, "names are read in any case")
     return number
 

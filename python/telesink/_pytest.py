@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def telesink_records() -> Iterator[capture]:
     """The records logged during the test, as telesink would store them; see ``telesink.testing.capture``."""
-    from telesink.testing import capture  # noqa: PLC0415 - loads the native module only where it is used
+    from telesink.testing import capture
 
     with capture() as captured:
         yield captured

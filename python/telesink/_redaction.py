@@ -10,13 +10,12 @@ if TYPE_CHECKING:
 
 
 class Redaction:
-    """
-    Names, patterns and exact values to hide. Hidden text becomes ``[REDACTED]``; numbers and booleans never are.
+    """Names, patterns and exact values to hide: they become ``[REDACTED]``, but numbers and booleans never.
 
-    :param names: attribute names whose values are hidden, at every depth, in any case: ``word`` hides names that
-        contain it, ``*word`` names that end with it, ``=word`` that very name.
-    :param patterns: regular expressions for free text (linear time; group 1 is hidden if there is one, else the
-        whole match).
+    :param names: attribute names whose values are hidden, at every depth, in any case: ``word`` hides names
+        that contain it, ``*word`` names that end with it, ``=word`` that very name.
+    :param patterns: regular expressions for free text (linear time; group 1 is hidden if there is one, else
+        the whole match).
     :param secrets: exact values to hide wherever they stand.
     :param keep: exact names that are never hidden.
     :param defaults: whether telesink's own names and patterns are part of the set.
@@ -28,6 +27,9 @@ class Redaction:
     """
 
     __slots__ = ("_parts", "_set")
+
+    _parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]
+    _set: _native.RedactionSet
 
     def __init__(
         self,
@@ -50,26 +52,22 @@ class Redaction:
         raise AttributeError(message)
 
     def hides(self, name: str) -> bool:
-        """
-        Whether the value under a name is hidden.
+        """Whether the value under a name is hidden.
 
         >>> import telesink
         >>> telesink.Redaction().hides("db_password"), telesink.Redaction().hides("colour")
         (True, False)
         """
-        native: _native.RedactionSet = self._set
-        return native.hides_name(name)
+        return self._set.hides_name(name)
 
     def redact(self, text: str) -> str:
-        """
-        Hide what stands in a text.
+        """Hide what stands in a text.
 
         >>> import telesink
         >>> telesink.Redaction().redact("password=hunter2")
         'password=[REDACTED]'
         """
-        native: _native.RedactionSet = self._set
-        return native.redact_text(text)
+        return self._set.redact_text(text)
 
     def __repr__(self) -> str:
         names, patterns, secrets, keep, defaults = self._parts
@@ -86,11 +84,10 @@ class Redaction:
         return hash(self._parts)
 
 
-def native_set(redact: bool | Redaction) -> _native.RedactionSet:
+def native_set(redact: bool | Redaction) -> _native.RedactionSet:  # noqa: FBT001 - the setting's own form
     """The compiled set for a setting."""
     if isinstance(redact, Redaction):
-        compiled: _native.RedactionSet = redact._set  # noqa: SLF001 - the other half of the class
-        return compiled
+        return redact._set  # noqa: SLF001 - the other half of the class
     if redact:
-        return _native.RedactionSet([], [], [], [], True)
+        return _native.RedactionSet([], [], [], [], True)  # noqa: FBT003 - a native call
     return _native.RedactionSet.off()

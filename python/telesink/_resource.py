@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 
 
 def resource_attributes(given: Mapping[str, str]) -> list[tuple[str, str]]:
-    """
-    The attributes, in OpenTelemetry's names.
+    """The attributes, in OpenTelemetry's names.
 
-    ``given`` wins over ``OTEL_SERVICE_NAME``, which wins over ``OTEL_RESOURCE_ATTRIBUTES``, which wins over what can
-    be seen here.
+    ``given`` wins over ``OTEL_SERVICE_NAME``, which wins over ``OTEL_RESOURCE_ATTRIBUTES``, which wins over
+    what can be seen here.
     """
     attributes = {
         "service.name": _program_name(),
@@ -53,6 +52,6 @@ def _host_name() -> str:
 def _percent_decoded(value: str) -> str:
     if "%" not in value:
         return value
-    from urllib.parse import unquote  # noqa: PLC0415 - seldom needed, slow to import
+    from urllib.parse import unquote
 
     return unquote(value)

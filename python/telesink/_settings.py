@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 
-# The defaults, and by their type how words are read. Sources of the numbers: design decisions, each measured or
-# argued in DESIGN.md ("Why these defaults?").
+# The defaults, and by their type how words are read. Sources of the numbers: design decisions, each measured
+# or argued in DESIGN.md ("Why these defaults?").
 _DEFAULTS: dict[str, Any] = {
     "queue_records_max": 65_536,
     "queue_bytes_max": 64 * MIB,
@@ -56,24 +56,23 @@ _UNSET: Any = _Unset()
 
 
 class Settings:
-    """
-    How records are queued, batched, retried and hidden. Frozen; all arguments are keywords.
+    """How records are queued, batched, retried and hidden. Frozen; all arguments are keywords.
 
-    A value comes from the argument, else from the variable ``TELESINK_<NAME>``, else from the TOML file named by
-    ``TELESINK_SETTINGS_FILE`` (top level, or a table ``[telesink]``), else it is the default. Sizes and durations
-    take words: ``"64 MiB"``, ``"100 MB"``, ``"200 ms"``, ``"2 min"``.
+    A value comes from the argument, else from the variable ``TELESINK_<NAME>``, else from the TOML file named
+    by ``TELESINK_SETTINGS_FILE`` (top level, or a table ``[telesink]``), else it is the default. Sizes and
+    durations take words: ``"64 MiB"``, ``"100 MB"``, ``"200 ms"``, ``"2 min"``.
 
-    ========================== ============ =====================================================================
+    ========================== ============ ==================================================================
     name                       default      meaning
-    ========================== ============ =====================================================================
+    ========================== ============ ==================================================================
     queue_records_max          65 536       most records in a sink's memory: queue, batch and in flight
     queue_bytes_max            64 MiB       most bytes of them
     record_bytes_max           1 MiB        longest record; longer texts are cut at a character and marked
     batch_records_max          8 192        most records written at once
     batch_bytes_max            8 MiB        most bytes written at once
-    linger_seconds             None         longest wait for a fuller batch; None: the sink's own (0.02 for files)
+    linger_seconds             None         longest wait for a fuller batch; None: the sink's own
     urgent_level               ERROR        from this level on a batch is written without waiting
-    when_full                  drop_newest  ``drop_newest`` (a tenth stays free for ERROR), ``drop_oldest``, ``block``
+    when_full                  drop_newest  ``drop_newest`` (10 % kept for ERROR), ``drop_oldest``, ``block``
     block_timeout_seconds      1.0          longest wait of a call under ``block``
     retry_initial_seconds      0.1          first delay after a failure; doubles, with full jitter
     retry_max_seconds          30           longest delay
@@ -84,8 +83,8 @@ class Settings:
     dead_letter                None         file for records that a destination refuses (NDJSON, mode 0600)
     dead_letter_bytes_max      64 MiB       largest size of that file
     redact                     True         True, False or a :class:`Redaction`
-    resource                   {}           attributes of the program, such as ``{"deployment.environment.name": "eu"}``
-    ========================== ============ =====================================================================
+    resource                   {}           attributes of the program, such as ``{"cloud.region": "eu"}``
+    ========================== ============ ==================================================================
 
     :raises ConfigError: a name or value is not allowed; the message says which, and where it came from.
 
@@ -95,10 +94,12 @@ class Settings:
     >>> telesink.Settings(queue_records_max=0)
     Traceback (most recent call last):
         ...
-    telesink.exceptions.ConfigError: setting `queue_records_max` is 0 (from the argument `queue_records_max`); ...
+    telesink.exceptions.ConfigError: setting `queue_records_max` is 0 (from the argument ...
     """
 
     __slots__ = ("_origins", *_DEFAULTS)
+
+    _origins: dict[str, str]
 
     queue_records_max: int
     queue_bytes_max: int
@@ -143,9 +144,7 @@ class Settings:
         redact: bool | Redaction = _UNSET,
         resource: Mapping[str, str] = _UNSET,
     ) -> None:
-        given = {
-            name: value for name, value in locals().items() if name in _DEFAULTS and value is not _UNSET
-        }
+        given = {name: value for name, value in locals().items() if name in _DEFAULTS and value is not _UNSET}
         sources = [
             (given, "the argument `{}`"),
             (_from_environment(), "the environment variable TELESINK_{}"),
@@ -170,8 +169,7 @@ class Settings:
     __delattr__ = __setattr__  # type: ignore[assignment]
 
     def replace(self, **changes: Any) -> Self:
-        """
-        Make a copy with other values.
+        """Make a copy with other values.
 
         >>> import telesink
         >>> telesink.Settings().replace(when_full="block").when_full
@@ -184,8 +182,7 @@ class Settings:
         return type(self)(**{**kept, **changes})
 
     def origin(self, name: str) -> str:
-        """
-        Say where a value came from, in words.
+        """Say where a value came from, in words.
 
         >>> import telesink
         >>> telesink.Settings().origin("when_full")
@@ -194,8 +191,7 @@ class Settings:
         return self._origins[name]
 
     def as_dict(self) -> dict[str, Any]:
-        """
-        All settings by name.
+        """All settings by name.
 
         >>> import telesink
         >>> telesink.Settings().as_dict()["batch_records_max"]
@@ -229,7 +225,7 @@ def is_setting(name: str) -> bool:
 
 def unknown_name(name: str, kind: str) -> ConfigError:
     """Make the error for a name that is no setting."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only on the way to an error
+    from difflib import get_close_matches
 
     nearest = get_close_matches(name, _DEFAULTS, n=1)
     guess = f"; did you mean `{nearest[0]}`?" if nearest else ""
@@ -240,33 +236,42 @@ def _text(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _typed(name: str, value: Any, origin: str) -> Any:
+def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one return per kind of setting
     """Check one value and give it its type."""
     if name == "redact":
         return _redact(value, origin)
     if name == "resource":
         return _resource(value, origin)
     if name == "dead_letter":
-        path = None if value in (None, "", "none", "None") else os.path.abspath(os.fspath(value))
-        return path
+        return None if value in (None, "", "none", "None") else os.path.abspath(os.fspath(value))
     _native.check_setting(name, _text(value), origin)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return None
     if name in ("urgent_level", "when_full"):
         return value
-    if not isinstance(value, str):
-        return float(value) if name.endswith("_seconds") else int(value)
-    parsed = _native.parse_seconds(value) if name.endswith("_seconds") else _native.parse_bytes(value)
-    return parsed
+    if name.endswith("_seconds"):
+        return _native.parse_seconds(value) if isinstance(value, str) else float(value)
+    return _native.parse_bytes(value) if isinstance(value, str) else int(value)
 
 
 def _redact(value: object, origin: str) -> bool | Redaction:
     if isinstance(value, (bool, Redaction)):
         return value
-    words = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+    words = {
+        "true": True,
+        "1": True,
+        "on": True,
+        "yes": True,
+        "false": False,
+        "0": False,
+        "off": False,
+        "no": False,
+    }
     known = words.get(str(value).strip().lower())
     if known is None:
-        message = f"setting `redact` is {value!r} (from {origin}); expected true, false or a telesink.Redaction"
+        message = (
+            f"setting `redact` is {value!r} (from {origin}); expected true, false or a telesink.Redaction"
+        )
         raise ConfigError(message, "use redact=False to switch it off")
     return known
 
@@ -278,7 +283,8 @@ def _resource(value: object, origin: str) -> Mapping[str, str]:
     try:
         return {str(key): str(text) for key, text in dict(value).items()}  # type: ignore[call-overload]
     except (TypeError, ValueError):
-        message = f"setting `resource` is a {type(value).__name__} (from {origin}); expected a mapping of text to text"
+        found = type(value).__name__
+        message = f"setting `resource` is a {found} (from {origin}); expected a mapping of text to text"
         raise ConfigError(message, 'for example resource={"service.version": "1.2"}') from None
 
 
@@ -296,7 +302,7 @@ def _from_file() -> tuple[dict[str, Any], str]:
     path = os.environ.get("TELESINK_SETTINGS_FILE")
     if not path:
         return {}, ""
-    import tomllib  # noqa: PLC0415 - only where a file is used
+    import tomllib
 
     try:
         with open(path, "rb") as file:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class _Frozen:
     """Named values that are set once."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __setattr__(self, name: str, value: object) -> None:
         message = f"{type(self).__name__} is frozen"
@@ -22,7 +22,7 @@ class _Frozen:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, _Frozen) and self.as_dict() == other.as_dict()
+        return isinstance(other, type(self)) and self.as_dict() == other.as_dict()
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -45,21 +45,21 @@ def _plain(value: object) -> object:
 
 
 class Stats(_Frozen):
-    """
-    Counters of a pipeline, or of one of its sinks, at one moment. Frozen and printable.
+    """Counters of a pipeline, or of one of its sinks, at one moment. Frozen and printable.
 
-    Two identities hold: ``offered == accepted + sum(rejected.values())`` and
-    ``routed == delivered + sum(dropped.values()) + pending``; exactly when nobody logs, and with ``pending``
-    over-stated at most in a live snapshot. Totals only grow while the process lives and start at zero in the child
-    of a fork.
+    Two identities hold: ``offered == accepted + sum(rejected.values())`` and ``routed == delivered +
+    sum(dropped.values()) + pending``; exactly when nobody logs, and with ``pending`` over-stated at most in a
+    live snapshot. Totals only grow while the process lives and start at zero in the child of a fork.
 
     :ivar offered: records handed over that passed the levels and filters.
     :ivar accepted: records taken; for a sink, the same as ``routed``.
-    :ivar rejected: records not taken, by cause: ``queue_full``, ``closed``, ``reentrant``, ``encode_error``, ``panic``.
+    :ivar rejected: records not taken, by cause: ``queue_full``, ``closed``, ``reentrant``, ``encode_error``,
+        ``panic``.
     :ivar routed: records given to sinks; with several sinks a record counts once for each.
     :ivar delivered: records that a sink has confirmed.
-    :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``, ``dead_letter_full``,
-        ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``unrouted``, ``internal``.
+    :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``,
+        ``dead_letter_full``, ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``unrouted``,
+        ``internal``.
     :ivar pending: records in memory: queue, batch and in flight.
     :ivar bytes_pending: their bytes.
     :ivar retries: attempts repeated after a failure.
@@ -124,14 +124,13 @@ class Stats(_Frozen):
         rejected = "".join(f", {count} {cause}" for cause, count in self.rejected.items())
         dropped = "".join(f", {count} {cause}" for cause, count in self.dropped.items())
         return (
-            f"{self.state}: {self.offered} offered, {self.accepted} accepted{rejected}; {self.routed} routed, "
-            f"{self.delivered} delivered, {self.pending} pending{dropped}"
+            f"{self.state}: {self.offered} offered, {self.accepted} accepted{rejected}; "
+            f"{self.routed} routed, {self.delivered} delivered, {self.pending} pending{dropped}"
         )
 
 
 class Receipt(_Frozen):
-    """
-    What a flush achieved for the records that were pending when it was called. True if nothing is pending any more.
+    """What a flush achieved for the records pending when it was called. True if none is pending any more.
 
     :ivar complete: whether every one of them is settled (delivered, or dropped and counted).
     :ivar delivered: records confirmed by their sinks meanwhile.

@@ -6,8 +6,7 @@ __all__ = ["AuthError", "ConfigError", "ConnectError", "SchemaError", "TelesinkE
 
 
 class TelesinkError(Exception):
-    """
-    The base of all errors that telesink raises.
+    """The base of all errors that telesink raises.
 
     ``hint`` says what to do next; it may be empty.
     """
@@ -22,8 +21,7 @@ class TelesinkError(Exception):
 
 
 class ConfigError(TelesinkError, ValueError):
-    """
-    A DSN, an option or a setting is wrong.
+    """A DSN, an option or a setting is wrong.
 
     The message names what was found, what is allowed and the nearest valid name.
 

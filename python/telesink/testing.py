@@ -21,8 +21,7 @@ RECORDS_MAX = 100_000
 
 
 class capture:  # noqa: N801 - used like a function
-    """
-    Capture the records logged inside a with-block, as telesink would store them.
+    """Capture the records logged inside a with-block, as telesink would store them.
 
     :param level: least level; the logger's own level is lowered to it inside the block.
     :param logger: the logger to listen to; by default the root logger.
@@ -44,7 +43,9 @@ class capture:  # noqa: N801 - used like a function
         self._before = 0
 
     def __enter__(self) -> Self:
-        self._handler = LogHandler(f"memory://?records_max={RECORDS_MAX}", self._level, when_full="block", redact=True)
+        self._handler = LogHandler(
+            f"memory://?records_max={RECORDS_MAX}", self._level, when_full="block", redact=True
+        )
         self._before = self._logger.level
         self._logger.setLevel(min(self._level or 1, self._logger.getEffectiveLevel()))
         self._logger.addHandler(self._handler)

@@ -22,7 +22,7 @@ Parameters = ParamSpec("Parameters")
 app = typer.Typer(
     name="telesink",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -90,7 +90,7 @@ def _show_version(is_wanted: bool) -> None:
     "  telesink demo\n\n"
     "  telesink tail sqlite:///app.db --level warning --logger shop.cart\n\n"
     "  telesink tail app.db --no-follow --lines 100 --json order_id=1234\n\n"
-    '  telesink query app.db "select level, count(*) from telesink_logs group by level"'
+    '  telesink query app.db "select level, count(*) from telesink_logs group by 1"'
 )
 def describe(
     _version: Annotated[
@@ -136,7 +136,7 @@ def tail(
     filters: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILTER]...",
+            metavar="FILTER",
             help="key=value: a column (level, logger, service, event_name, trace_id, span_id), or else an "
             "attribute. Text is compared as it is, other values as JSON: paid=true. A dot belongs to an "
             "attribute's name, or leads into nested values.",

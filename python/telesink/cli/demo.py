@@ -19,7 +19,7 @@ from telesink.cli.stored import Stored, newest_row, read_run
 from telesink.cli.traffic import Crew, Phase, PhaseResult, phases_of
 
 #: How long a flush may take; a healthy disk needs milliseconds.
-FLUSH_SECONDS = 10.0
+FLUSH_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -35,13 +35,13 @@ def run_demo(dsn: str, *, seconds: float, rate: int, seed: int) -> int:
     """Run the demonstration and return its exit code.
 
     Raises:
-        CommandError: the DSN cannot be used.
+        CommandError: the DSN cannot be used, or takes no record.
     """
     console = Console(highlight=False, markup=False, emoji=False)
     try:
-        telesink.install_logging(dsn, level="DEBUG")
+        telesink.install_logging(dsn, level="DEBUG", resource={"service.name": "shop"})
     except telesink.ConfigError as error:
-        raise CommandError(str(error), hint=error.hint or "", exit_code=USAGE_EXIT_CODE) from error
+        raise CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE) from error
     path = database_path(dsn) if dsn.strip().lower().startswith("sqlite:") else None
     after_row = 0 if path is None else newest_row(path)
     mark = uuid.uuid4().hex
@@ -51,6 +51,11 @@ def run_demo(dsn: str, *, seconds: float, rate: int, seed: int) -> int:
         f"telesink {telesink.__version__}  demo: {seconds:g} s of a small shop, about {total:,} records"
     )
     logging.getLogger("shop").info("the shop opens", extra={"demo_run": mark, "seed": seed})
+    if not telesink.flush(FLUSH_SECONDS):
+        # Traffic for a destination that takes not even one record would only be thrown away.
+        why = "; ".join(stats.last_error for stats in telesink.stats().values()) or "no answer"
+        telesink.shutdown(0)
+        raise CommandError("could not store the first record", hint=why)
 
     has_bar = console.is_terminal and not dsn.startswith("console:")
     run = _play(phases, seed, DemoProgress(console, records=total, has_bar=has_bar))

@@ -115,6 +115,8 @@ def run_query(
                 raise _statement_error(error, path, known) from error
     except sqlite3.Error as error:
         raise command_error(error, path) from error
+    except KeyboardInterrupt as error:
+        raise _interrupted() from error
     if answer.is_cut:
         say(f"only the first {limit:,} rows are shown; --limit 0 shows all")
 
@@ -123,14 +125,11 @@ def _go_on() -> int:
     return 0
 
 
-def _authorize(
-    action: int, first: str | None, second: str | None, _database: str | None, _view: str | None
-) -> int:
+def _authorize(action: int, name: str | None, *_: str | None) -> int:
+    """Answer whether a statement may do something; for pragmas `name` is the pragma's."""
     is_allowed = action in ALLOWED_ACTIONS
     if action == sqlite3.SQLITE_PRAGMA:
-        is_allowed = (first or "").lower() in ALLOWED_PRAGMAS
-    if action == sqlite3.SQLITE_FUNCTION:
-        is_allowed = (second or "").lower() != "load_extension"
+        is_allowed = (name or "").lower() in ALLOWED_PRAGMAS
     return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
 
 
@@ -150,10 +149,10 @@ def _statement_error(error: Exception, path: Path, known: dict[str, list[str]]) 
     text = str(error)
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
     if code == sqlite3.SQLITE_INTERRUPT:
-        return CommandError("the query was interrupted", exit_code=INTERRUPTED_EXIT_CODE)
+        return _interrupted()
     if code in {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY}:
         return CommandError(
-            "telesink query reads only: this statement would change something",
+            "a query only reads, and this statement would change something",
             hint=f"to change the database, use another program, such as: sqlite3 {path}",
             exit_code=USAGE_EXIT_CODE,
         )
@@ -162,10 +161,14 @@ def _statement_error(error: Exception, path: Path, known: dict[str, list[str]]) 
         hint = f"tables and columns:\n{listed}" if listed else "the database has no tables"
         return CommandError(f"{text}{_suggestion(text, known)}", hint=hint)
     if "one statement at a time" in text:
-        return CommandError("telesink query runs one statement at a time", exit_code=USAGE_EXIT_CODE)
+        return CommandError("a query is one statement, and this is more than one", exit_code=USAGE_EXIT_CODE)
     if isinstance(error, sqlite3.Error) and code:
         return command_error(error, path)
     return CommandError(text)
+
+
+def _interrupted() -> CommandError:
+    return CommandError("the query was interrupted", exit_code=INTERRUPTED_EXIT_CODE)
 
 
 def _suggestion(text: str, known: dict[str, list[str]]) -> str:

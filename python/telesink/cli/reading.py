@@ -139,8 +139,7 @@ def _decode(text: bytes) -> str:
 
 def stored_record(row: tuple[Any, ...]) -> StoredRecord:
     """Make a record of a row that was selected with `COLUMNS`."""
-    *columns, attributes = row
-    return StoredRecord(*columns, _attributes(attributes))
+    return StoredRecord._make((*row[:-1], _attributes(row[-1])))
 
 
 def _attributes(text: str) -> dict[str, Any]:
@@ -172,8 +171,12 @@ def command_error(error: sqlite3.Error, path: Path) -> CommandError:
     if code == sqlite3.SQLITE_CANTOPEN and not path.exists():
         hint = "name the file that a program with telesink writes"
         return CommandError(f"there is no file {path}", hint=hint, exit_code=USAGE_EXIT_CODE)
-    if code == sqlite3.SQLITE_NOTADB:
-        return CommandError(f"{path} is no SQLite database", hint=WHAT_CAN_BE_READ, exit_code=USAGE_EXIT_CODE)
+    if code == sqlite3.SQLITE_CANTOPEN and path.is_file():
+        hint = "following it takes the right to write in its folder; without that, use --no-follow"
+        return CommandError(f"could not open {path}: {error}", hint=hint)
+    if path.is_dir() or code == sqlite3.SQLITE_NOTADB:
+        what = "a directory" if path.is_dir() else "no SQLite database"
+        return CommandError(f"{path} is {what}", hint=WHAT_CAN_BE_READ, exit_code=USAGE_EXIT_CODE)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return CommandError(f"{path} is locked by another program", hint="try again when it is done")
     return CommandError(f"could not read {path}: {error}", exit_code=FAILED_EXIT_CODE)

@@ -11,15 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 import telesink
-from telesink.cli.render import BANDS, NANO, escaped
+from telesink.cli.render import BANDS, NANO, Band, escaped
 from telesink.cli.stored import Bucket, Stored
 from telesink.cli.traffic import PhaseResult
 
 #: rich's names for the colours of the levels.
 COLORS = {"debug": "cyan", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 
+#: Levels that are counted behind their bar.
+TROUBLES = ("error", "critical")
+
 #: Cells of the longest bar.
 BAR_CHARS_MAX = 50
+
+#: Room for the time in front of a bar and the counts behind it.
+BESIDE_BAR_CHARS = 42
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +112,28 @@ def print_speed(console: Console, results: Sequence[PhaseResult], burst_stored_s
 
 def print_chart(console: Console, buckets: Sequence[Bucket]) -> None:
     """Print a bar for each stretch of time; a level that occurs has at least one cell."""
-    top = max((sum(bucket.counts.values()) for bucket in buckets), default=0)
-    has_blocks = console.color_system is not None and not console.no_color and not console.options.ascii_only
-    cells = {
-        band.name: "█"
-        if has_blocks
-        else band.ascii_symbol
-        if console.options.ascii_only
-        else band.unicode_symbol
-        for band in BANDS
-    }
+    cells = {band.name: _cell(console, band) for band in BANDS}
     legend = Text("levels over time  ", style="bold")
     for band in BANDS:
         legend.append(f"{cells[band.name]} {band.name}  ", style=f"not bold {COLORS[band.name]}")
     console.print(legend)
-    room = max(10, min(BAR_CHARS_MAX, console.width - 25))
+    top = max((sum(bucket.counts.values()) for bucket in buckets), default=0)
+    room = max(10, min(BAR_CHARS_MAX, console.width - BESIDE_BAR_CHARS))
     for bucket in buckets:
-        bar = Text()
-        for name, count in bucket.counts.items():
-            bar.append(cells[name] * (max(1, round(count / top * room)) if count else 0), style=COLORS[name])
         start = datetime.fromtimestamp(bucket.start_ns / NANO).astimezone()
-        clock = f"{start:%H:%M:%S}.{start.microsecond // 10_000:02}"
-        console.print(
-            Text.assemble((clock, "dim"), " ", bar, " ", (f"{sum(bucket.counts.values()):,}", "dim"))
-        )
+        line = Text.assemble((f"{start:%H:%M:%S}.{start.microsecond // 10_000:02} ", "dim"))
+        for name, count in bucket.counts.items():
+            line.append(cells[name] * (max(1, round(count / top * room)) if count else 0), style=COLORS[name])
+        line.append(f" {sum(bucket.counts.values()):,}", style="dim")
+        for name in TROUBLES:
+            # A bar of thousands has no room to tell one error from ten.
+            if bucket.counts[name]:
+                line.append(f" {bucket.counts[name]:,} {name}", style=COLORS[name])
+        console.print(line)
+
+
+def _cell(console: Console, band: Band) -> str:
+    """Return a block where colours tell the levels apart, and the level's symbol elsewhere."""
+    if console.options.ascii_only:
+        return band.ascii_symbol
+    return band.unicode_symbol if console.no_color or console.color_system is None else "█"

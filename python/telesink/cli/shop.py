@@ -26,6 +26,18 @@ PROVIDERS = ("card", "transfer", "invoice")
 #: tokens.
 MODELS = (("made-up-large", "example", 3.0), ("made-up-small", "example", 0.25))
 
+#: HTTP's status from which on the server is at fault.
+SERVER_ERROR = 500
+
+#: How often a provider is asked before an order counts as not paid.
+ATTEMPTS_MAX = 3
+
+#: After so many orders that were not paid a provider is switched off.
+UNPAID_MAX = 2
+
+#: The model is given up after so long without a token.
+PATIENCE_SECONDS = 10.0
+
 #: Calls whose duration is kept: enough for a median, and a bound on memory.
 SAMPLES_MAX = 100_000
 
@@ -50,7 +62,14 @@ class Shop:
         self.records = 0
         self.samples: list[int] = []
         self._trouble = trouble
+        self._unpaid = 0
         self._random = random.Random(seed)  # noqa: S311 - made-up traffic has to repeat, and protects nothing
+        self._routes: tuple[tuple[str, Callable[[], int]], ...] = (
+            ("GET /articles", self._browse),
+            ("POST /cart", self._fill),
+            ("POST /orders", self._check_out),
+            ("POST /questions", self._ask),
+        )
         self._trace: dict[str, Any] = {}
         self._trace_id = ""
 
@@ -65,18 +84,11 @@ class Shop:
             user_id=f"u-{visitor:03}",
             session_id=f"s-{visitor:03}",
         ):
-            action = self._random.choices(
-                (self._browse, self._fill, self._check_out, self._ask), (40, 25, 20, 15)
-            )[0]
+            route, action = self._random.choices(self._routes, (40, 25, 20, 15))[0]
+            self._log(web.debug, "%s begins", route)
             status = action()
-        self._log(
-            web.error if status >= 500 else web.info,  # noqa: PLR2004 - HTTP's server errors
-            "%s answered %d",
-            action.__name__.strip("_"),
-            status,
-            status=status,
-            duration_ms=self._latency(40),
-        )
+            answer = web.info if status < SERVER_ERROR else web.error
+            self._log(answer, "%s %d", route, status, status=status, duration_ms=self._latency(40))
 
     def _log(self, call: Callable[..., None], message: str, *arguments: object, **fields: object) -> None:
         started = time.perf_counter_ns()
@@ -93,21 +105,22 @@ class Shop:
         slow = 20 if self._is_trouble() else 1
         return round(self._random.lognormvariate(0, 0.4) * usual_ms * slow, 2)
 
+    def _happens(self, likelihood: float) -> bool:
+        return self._random.random() < likelihood
+
     def _is_trouble(self) -> bool:
-        return self._random.random() < self._trouble
+        return self._happens(self._trouble)
 
     def _article(self) -> str:
         return self._random.choice(ARTICLES)
 
     def _browse(self) -> int:
-        self._log(web.debug, "GET /articles?page=%d", self._random.randint(1, 9))
         for _ in range(self._random.randint(2, 4)):
             article = self._article()
-            self._log(stock.debug, "looked up %s", article, article=article, hit=self._random.random() < 0.9)  # noqa: PLR2004
+            self._log(stock.debug, "looked up %s", article, article=article, hit=self._happens(0.9))
         return 200
 
     def _fill(self) -> int:
-        self._log(web.debug, "POST /cart")
         article, pieces = self._article(), self._random.randint(1, 3)
         left = self._random.randint(0, 60)
         self._log(cart.info, "added %d x %s", pieces, article, article=article, pieces=pieces)
@@ -118,7 +131,6 @@ class Shop:
 
     def _check_out(self) -> int:
         order, total = f"o-{self._random.randrange(10**6):06}", round(self._random.uniform(4, 180), 2)
-        self._log(web.debug, "POST /orders")
         self._log(cart.info, "order %s placed", order, order_id=order, total=total, currency="EUR")
         provider = self._random.choice(PROVIDERS)
         # The key is there to be hidden: look for it in the database.
@@ -127,7 +139,8 @@ class Shop:
             self._charge(provider)
         except PaymentError:
             self._log(payment.exception, "order %s was not paid", order, order_id=order, provider=provider)
-            if self._random.random() < 0.2:  # noqa: PLR2004
+            self._unpaid += 1
+            if self._unpaid % UNPAID_MAX == 0:
                 self._log(
                     payment.critical, "%s has failed too often, switched off", provider, provider=provider
                 )
@@ -139,11 +152,11 @@ class Shop:
         return 201
 
     def _charge(self, provider: str) -> None:
-        for attempt in range(1, 4):
+        for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
                 self._connect(provider)
             except ConnectionError as error:
-                if attempt == 3:  # noqa: PLR2004
+                if attempt == ATTEMPTS_MAX:
                     raise PaymentError(f"{provider} did not answer in {attempt} attempts") from error
                 self._log(payment.warning, "%s did not answer, trying again", provider, attempt=attempt)
             else:
@@ -162,7 +175,7 @@ class Shop:
         except AssistantError:
             self._log(assistant.exception, "no answer from %s", model, question=question)
             return 504
-        self._log(assistant.info, "answered", question=question, helpful=self._random.random() < 0.8)  # noqa: PLR2004
+        self._log(assistant.info, "answered", question=question, helpful=self._happens(0.8))
         return 200
 
     def _complete(self, model: str, provider: str, price: float) -> None:
@@ -203,5 +216,5 @@ class Shop:
 
     @staticmethod
     def _stream(seconds: float) -> None:
-        if seconds > 10:  # noqa: PLR2004
+        if seconds > PATIENCE_SECONDS:
             raise TimeoutError(f"no token for {seconds:.0f} seconds")

@@ -54,7 +54,7 @@ def phases_of(seconds: float, rate: int) -> tuple[Phase, ...]:
     return (
         paced("calm", 0.45, 1.0, 0.01),
         Phase("burst", burst, None, 0.01),
-        paced("slow", 0.3, 0.2, 0.6),
+        paced("slow", 0.3, 0.2, 0.75),
         paced("calm again", 0.25, 1.0, 0.01),
     )
 

@@ -11,7 +11,7 @@ use crate::redact::Redaction;
 use crate::stats::{Counts, LaneStats, PipelineStats, Receipt, RejectCause};
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,14 +35,25 @@ struct Late {
     next_index: u32,
 }
 
+/// What a caller needs of a pipeline, as it was at one moment. Callers on the hot path keep it as long as
+/// [`Pipeline::version`] stays the same, which costs one load instead of three reference counts.
+#[derive(Debug)]
+pub struct View {
+    lanes: Arc<Vec<Arc<Lane>>>,
+    redaction: Arc<Redaction>,
+    /// Least level that any lane wants.
+    level: i32,
+    has_lanes: bool,
+    /// Whether the level alone does not decide: lanes that filter by logger.
+    has_filters: bool,
+}
+
 /// One or more lanes behind one door.
 #[derive(Debug)]
 pub struct Pipeline {
     shared: Shared,
-    lanes: ArcSwap<Vec<Arc<Lane>>>,
-    /// Least level that any lane wants; callers compare before they capture.
-    level: AtomicI32,
-    has_lanes: AtomicBool,
+    view: ArcSwap<View>,
+    version: AtomicU64,
     is_closed: AtomicBool,
     offered: AtomicU64,
     accepted: AtomicU64,
@@ -51,6 +62,21 @@ pub struct Pipeline {
     truncated: AtomicU64,
     format_errors: AtomicU64,
     late: Mutex<Late>,
+}
+
+impl View {
+    /// Whether any lane wants a record of `logger` at `levelno`. Asked before a record is captured.
+    #[inline]
+    pub fn wants(&self, levelno: i32, logger: &str) -> bool {
+        levelno >= self.level
+            && (!self.has_filters || self.lanes.iter().any(|lane| lane.filter().admits(levelno, logger)))
+    }
+
+    /// What is hidden in records.
+    #[inline]
+    pub fn redaction(&self) -> &Arc<Redaction> {
+        &self.redaction
+    }
 }
 
 /// A flush under way on all lanes of a pipeline.
@@ -68,12 +94,17 @@ impl Pipeline {
             shared: Shared {
                 instance: new_instance(clock::unix_nano()),
                 tables: Arc::new(Tables::new(resource)),
-                redaction: Arc::new(ArcSwap::new(redaction)),
+                redaction: Arc::new(ArcSwap::new(Arc::clone(&redaction))),
                 diagnostics: Arc::new(Diagnostics::new()),
             },
-            lanes: ArcSwap::from_pointee(Vec::new()),
-            level: AtomicI32::new(0),
-            has_lanes: AtomicBool::new(false),
+            view: ArcSwap::from_pointee(View {
+                lanes: Arc::default(),
+                redaction,
+                level: 0,
+                has_lanes: false,
+                has_filters: false,
+            }),
+            version: AtomicU64::new(1),
             is_closed: AtomicBool::new(false),
             offered: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -95,46 +126,79 @@ impl Pipeline {
         &self.shared.tables
     }
 
-    /// What is hidden in records.
-    pub fn redaction(&self) -> arc_swap::Guard<Arc<Redaction>> {
-        self.shared.redaction.load()
-    }
-
     /// Replaces what is hidden, as one set, from the next record on.
     pub fn set_redaction(&self, redaction: Arc<Redaction>) {
-        self.shared.redaction.store(redaction);
+        let _guard = self.late();
+        self.shared.redaction.store(Arc::clone(&redaction));
+        let view = self.view.load_full();
+        self.publish(View { redaction, lanes: Arc::clone(&view.lanes), ..*view });
+    }
+
+    /// Changes with everything that [`Pipeline::view`] shows.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// What callers need, as it is now. Ask for [`Pipeline::version`] first and keep both.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
     }
 
     /// Least level that any lane wants; 0 before there is a lane.
-    #[inline]
     pub fn level(&self) -> i32 {
-        self.level.load(Ordering::Relaxed)
-    }
-
-    /// Whether any lane wants a record of `logger` at `levelno`. Asked before a record is captured.
-    #[inline]
-    pub fn wants(&self, levelno: i32, logger: &str) -> bool {
-        levelno >= self.level()
-            && (!self.has_lanes.load(Ordering::Acquire)
-                || self.lanes.load().iter().any(|lane| lane.filter().admits(levelno, logger)))
+        self.view.load().level
     }
 
     /// Offers a record to every lane that wants it. Answers whether anybody took it.
-    #[inline]
     pub fn offer(&self, levelno: i32, logger: &str, record: &Record, patience: &dyn Patience) -> bool {
+        self.offer_through(&self.view(), levelno, logger, record.clone(), patience)
+    }
+
+    /// Offers a record through a view that the caller keeps.
+    #[inline]
+    pub fn offer_through(
+        &self,
+        view: &View,
+        levelno: i32,
+        logger: &str,
+        record: Record,
+        patience: &dyn Patience,
+    ) -> bool {
         self.offered.fetch_add(1, Ordering::Relaxed);
-        self.count_marks(record);
+        self.count_marks(&record);
         if self.is_closed.load(Ordering::Relaxed) {
             return self.rejected(RejectCause::Closed);
         }
-        if !self.has_lanes.load(Ordering::Acquire) && self.keep_late(levelno, logger, record) {
+        if !view.has_lanes && self.keep_late(levelno, logger, &record) {
             return true;
         }
-        let lanes = self.lanes.load();
+        if !view.has_lanes {
+            // The first lane came while the record was on its way.
+            let lanes = self.lanes();
+            return self.offer_to(&lanes, levelno, logger, record, patience);
+        }
+        self.offer_to(&view.lanes, levelno, logger, record, patience)
+    }
+
+    #[inline]
+    fn offer_to(
+        &self,
+        lanes: &[Arc<Lane>],
+        levelno: i32,
+        logger: &str,
+        record: Record,
+        patience: &dyn Patience,
+    ) -> bool {
         let mut refused = None;
         let mut is_taken = false;
-        for lane in lanes.iter().filter(|lane| lane.filter().admits(levelno, logger)) {
-            match lane.offer(record, patience) {
+        let mut record = Some(record);
+        let mut wanting = lanes.iter().filter(|lane| lane.filter().admits(levelno, logger)).peekable();
+        while let Some(lane) = wanting.next() {
+            // The last lane gets the record itself: a reference count less for the usual pipeline of one lane.
+            let shared = if wanting.peek().is_some() { record.clone() } else { record.take() };
+            let Some(shared) = shared else { break };
+            match lane.take(shared, patience) {
                 Ok(()) => is_taken = true,
                 Err(cause) => refused = Some(cause),
             }
@@ -203,7 +267,7 @@ impl Pipeline {
     /// The name is taken, or the pipeline is closed.
     pub fn add_lane(&self, mut spec: LaneSpec) -> Result<Arc<Lane>, ConfigError> {
         let mut late = self.late();
-        let lanes = self.lanes.load_full();
+        let lanes = self.lanes();
         if lanes.iter().any(|lane| lane.name() == spec.name) {
             return Err(ConfigError::new(
                 format!("could not add sink: the name `{}` is taken", spec.name),
@@ -227,8 +291,7 @@ impl Pipeline {
         late.is_over = true;
         let mut next = Vec::clone(&lanes);
         next.push(Arc::clone(&lane));
-        self.publish(next);
-        self.has_lanes.store(true, Ordering::Release);
+        self.publish_lanes(next);
         Ok(lane)
     }
 
@@ -236,10 +299,10 @@ impl Pipeline {
     pub fn remove_lane(&self, name: &str, deadline: Instant) -> Option<LaneStats> {
         let lane = {
             let _guard = self.late();
-            let mut lanes = Vec::clone(&self.lanes.load_full());
+            let mut lanes = Vec::clone(&self.lanes());
             let at = lanes.iter().position(|lane| lane.name() == name)?;
             let lane = lanes.remove(at);
-            self.publish(lanes);
+            self.publish_lanes(lanes);
             lane
         };
         lane.begin_close(deadline, true);
@@ -250,27 +313,34 @@ impl Pipeline {
     /// Changes a lane's level while it runs. Answers false if there is no such lane.
     pub fn set_level(&self, name: &str, level: i32) -> bool {
         let _guard = self.late();
-        let lanes = self.lanes.load_full();
+        let lanes = self.lanes();
         let Some(lane) = lanes.iter().find(|lane| lane.name() == name) else { return false };
         lane.filter().set_level(level);
-        self.publish(Vec::clone(&lanes));
+        self.publish_lanes(Vec::clone(&lanes));
         true
     }
 
-    fn publish(&self, lanes: Vec<Arc<Lane>>) {
+    fn publish_lanes(&self, lanes: Vec<Arc<Lane>>) {
         let level = lanes.iter().map(|lane| lane.filter().level()).min().unwrap_or(NOBODY_LISTENS);
-        self.level.store(level, Ordering::Relaxed);
-        self.lanes.store(Arc::new(lanes));
+        let has_filters = lanes.iter().any(|lane| lane.filter().names_loggers());
+        let redaction = self.shared.redaction.load_full();
+        self.publish(View { lanes: Arc::new(lanes), redaction, level, has_lanes: true, has_filters });
+    }
+
+    fn publish(&self, view: View) {
+        self.view.store(Arc::new(view));
+        // After the view: whoever sees the new version finds the new view.
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The lanes now.
     pub fn lanes(&self) -> Arc<Vec<Arc<Lane>>> {
-        self.lanes.load_full()
+        Arc::clone(&self.view.load().lanes)
     }
 
     /// Starts a flush: a barrier made of counters, complete once every record admitted until now is settled.
     pub fn begin_flush(&self) -> Flush {
-        let lanes = self.lanes.load_full();
+        let lanes = self.lanes();
         Flush {
             started: clock::monotonic(),
             lanes: lanes.iter().map(|lane| (Arc::clone(lane), lane.begin_flush())).collect(),
@@ -285,7 +355,7 @@ impl Pipeline {
         if stop {
             self.is_closed.store(true, Ordering::Release);
         }
-        let lanes = self.lanes.load_full();
+        let lanes = self.lanes();
         for lane in lanes.iter() {
             lane.begin_close(deadline, stop);
         }
@@ -299,7 +369,7 @@ impl Pipeline {
     /// Lets go without waiting: nothing more is taken, and the threads end once they have settled what they have.
     pub fn retire(&self) {
         self.is_closed.store(true, Ordering::Release);
-        for lane in self.lanes.load_full().iter() {
+        for lane in self.lanes().iter() {
             lane.begin_close(clock::monotonic() + lane.spec().settings.exit_timeout, true);
         }
     }
@@ -311,7 +381,7 @@ impl Pipeline {
 
     /// The counters now.
     pub fn stats(&self) -> PipelineStats {
-        let lanes = self.lanes.load_full().iter().map(|lane| lane.stats()).collect();
+        let lanes = self.lanes().iter().map(|lane| lane.stats()).collect();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PipelineStats {
             rejected: Counts::from_pairs(

@@ -1,6 +1,6 @@
 //! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
 
-use crate::capture::{self, CaptureSettings, Captured, capture_log_record, capture_mapping};
+use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
 use crate::patience::Waiting;
 use crate::{errors, process, redaction, report};
 use arc_swap::{ArcSwap, Guard};
@@ -9,13 +9,14 @@ use pyo3::types::{PyDict, PyList};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::diagnostics::Diagnostics;
 use telesink_core::dsn::Dsn;
 use telesink_core::error::ConfigError;
 use telesink_core::lane::LaneSpec;
-use telesink_core::pipeline::{Flush, Pipeline as Core};
+use telesink_core::pipeline::{Flush, Pipeline as Core, View};
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
 use telesink_core::settings::Settings;
@@ -24,6 +25,8 @@ use telesink_core::stats::{Receipt, RejectCause};
 
 /// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
 const SIGNAL_SLICE: Duration = Duration::from_millis(50);
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// What one `add_sink` asked for; kept to build the pipeline again in the child of a fork.
 #[derive(Clone)]
@@ -40,7 +43,7 @@ struct SinkSource {
 
 /// The core pipeline of one process, and what it takes to build it again in another.
 #[derive(Clone)]
-struct Process {
+pub(crate) struct Process {
     core: Arc<Core>,
     capture: CaptureSettings,
     sources: Vec<(String, SinkSource)>,
@@ -50,6 +53,10 @@ struct Process {
 #[pyclass(frozen, module = "telesink._native")]
 pub(crate) struct Pipeline {
     process: ArcSwap<Process>,
+    /// Tells pipelines apart; never used again.
+    number: u64,
+    /// Changes with `process`.
+    version: AtomicU64,
     resource: Vec<(String, String)>,
     redaction: ArcSwap<Redaction>,
     diagnostics: Diagnostics,
@@ -74,6 +81,8 @@ impl Pipeline {
                 process_id: i64::from(std::process::id()),
                 generation: process::generation(),
             })),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            version: AtomicU64::new(1),
             resource,
             redaction: ArcSwap::new(set),
             diagnostics: Diagnostics::new(),
@@ -152,25 +161,23 @@ impl Pipeline {
 
     /// Takes a `logging.LogRecord`. Never raises, but for what its values raise to end the program.
     fn handle(&self, record: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.guarded(record.py(), |process, py| {
-            capture::with_workbench(|bench| {
-                let offer = |captured: Captured<'_>| process.offer(&captured, py);
-                capture_log_record(bench, &process.core, process.capture, record, offer).map(drop)
-            })
+        self.guarded(record.py(), |bench, seen, py| {
+            let process = &seen.process;
+            let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
+            capture_log_record(bench, &process.core, &seen.view, process.capture, record, offer).map(drop)
         })
         .map(|_| ())
     }
 
     /// Takes a mapping. Answers whether it was accepted.
     fn enqueue(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let accepted = self.guarded(record.py(), |process, py| {
-            capture::with_workbench(|bench| {
-                let offer = |captured: Captured<'_>| process.offer(&captured, py);
-                capture_mapping(bench, &process.core, process.capture, record, offer)
-            })
+        let accepted = self.guarded(record.py(), |bench, seen, py| {
+            let process = &seen.process;
+            let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
+            capture_mapping(bench, &process.core, &seen.view, process.capture, record, offer)
         })?;
-        // A record that no sink wants is not refused; nobody asked for it.
-        Ok(accepted.is_none_or(|taken| taken.unwrap_or(true)))
+        // Without an answer the capture itself was refused; a record that no sink wants was not: nobody asked for it.
+        Ok(accepted.is_some_and(|taken| taken.unwrap_or(true)))
     }
 
     /// Starts a flush.
@@ -298,8 +305,9 @@ impl Process {
     }
 
     #[inline]
-    fn offer(&self, captured: &Captured<'_>, py: Python<'_>) -> bool {
-        self.core.offer(captured.levelno, &captured.logger, &captured.record, &Waiting::new(py))
+    fn offer(&self, view: &View, captured: Captured<'_>, py: Python<'_>) -> bool {
+        let Captured { record, levelno, logger } = captured;
+        self.core.offer_through(view, levelno, &logger, record, &Waiting::new(py))
     }
 }
 
@@ -341,6 +349,7 @@ impl Pipeline {
         }
         // Should another thread of the child have been faster, its pipeline stays and this one, unused, is let go.
         drop(self.process.compare_and_swap(inherited, Arc::new(process)));
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Changes what the child of a fork would be built from.
@@ -350,27 +359,61 @@ impl Pipeline {
             change(&mut next);
             next
         });
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Runs a capture; a panic is caught and counted, because it would otherwise pass every `except Exception`.
+    /// Runs a capture on the thread's workbench; a panic is caught and counted, because it would otherwise pass
+    /// every `except Exception`.
+    #[inline]
     fn guarded<T>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&Process, Python<'_>) -> Option<PyResult<T>>,
+        work: impl FnOnce(&mut Workbench, &Seen, Python<'_>) -> PyResult<T>,
     ) -> PyResult<Option<T>> {
-        let process = self.process();
-        match catch_unwind(AssertUnwindSafe(|| work(&process, py))) {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            capture::with_workbench(|bench| {
+                let seen = self.seen(bench);
+                let done = work(bench, &seen, py);
+                bench.seen = Some(seen);
+                done
+            })
+        }));
+        match caught {
             Ok(Some(result)) => result.map(Some),
             Ok(None) => {
-                process.core.reject(RejectCause::Reentrant);
+                self.process().core.reject(RejectCause::Reentrant);
                 Ok(None)
             }
             Err(_panic) => {
-                process.core.reject(RejectCause::Panic);
+                self.process().core.reject(RejectCause::Panic);
                 self.diagnostics.say("panic", || "a panic on the caller's path was caught; please report it".to_owned());
                 Ok(None)
             }
         }
+    }
+
+    /// The pipeline and its view: those that the thread has seen last, if they are still the same.
+    #[inline]
+    fn seen(&self, bench: &mut Workbench) -> Seen {
+        if let Some(seen) = bench.seen.take()
+            && seen.handle == self.number
+            && seen.handle_version == self.version.load(Ordering::Acquire)
+            && seen.process.capture.generation == process::generation()
+            && seen.core_version == seen.process.core.version()
+        {
+            return seen;
+        }
+        self.look()
+    }
+
+    #[cold]
+    fn look(&self) -> Seen {
+        // Versions first: should anything change in between, the next record looks again.
+        let handle_version = self.version.load(Ordering::Acquire);
+        let process = Arc::clone(&self.process());
+        let core_version = process.core.version();
+        let view = process.core.view();
+        Seen { handle: self.number, handle_version, core_version, process, view }
     }
 }
 

@@ -4,20 +4,34 @@
 //! over-stated for a moment but never underflow and never wedge.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crossbeam_utils::CachePadded;
 
 /// Share of a lane's bounds that only severe records may use: one tenth.
 const RESERVE_DIVISOR: u64 = 10;
 
 /// Admission under two bounds.
+///
+/// The two sides stand on cache lines of their own: callers write one, the worker the other.
 #[derive(Debug)]
 pub(super) struct Budget {
-    records_in: AtomicU64,
-    bytes_in: AtomicU64,
-    records_out: AtomicU64,
-    bytes_out: AtomicU64,
+    admitted: CachePadded<Totals>,
+    released: CachePadded<Totals>,
     records_max: u64,
     bytes_max: u64,
     keeps_reserve: bool,
+}
+
+/// Monotone totals of one side.
+#[derive(Debug)]
+struct Totals {
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Totals {
+    fn new() -> Self {
+        Self { records: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
 }
 
 /// The number of an admitted record: dense from 1, in order of admission.
@@ -38,10 +52,8 @@ impl Budget {
     /// A budget; with `keeps_reserve` a tenth of both bounds is left to severe records.
     pub(super) fn new(records_max: u64, bytes_max: u64, keeps_reserve: bool) -> Self {
         Self {
-            records_in: AtomicU64::new(0),
-            bytes_in: AtomicU64::new(0),
-            records_out: AtomicU64::new(0),
-            bytes_out: AtomicU64::new(0),
+            admitted: CachePadded::new(Totals::new()),
+            released: CachePadded::new(Totals::new()),
             records_max,
             bytes_max,
             keeps_reserve,
@@ -53,35 +65,35 @@ impl Budget {
     pub(super) fn admit(&self, bytes: u64, is_severe: bool) -> Admission {
         let (records_max, bytes_max) = self.bounds(is_severe);
         // `out` first: a release between the two reads makes us see more room than we count, never less than none.
-        let records_out = self.records_out.load(Ordering::Acquire);
-        let bytes_out = self.bytes_out.load(Ordering::Acquire);
+        let records_out = self.released.records.load(Ordering::Acquire);
+        let bytes_out = self.released.bytes.load(Ordering::Acquire);
         let fits = |records_in: u64, bytes_in: u64| {
             records_in.saturating_sub(records_out) <= records_max && bytes_in.saturating_sub(bytes_out) <= bytes_max
         };
-        if !fits(self.records_in.load(Ordering::Relaxed) + 1, self.bytes_in.load(Ordering::Relaxed) + bytes) {
+        if !fits(self.admitted.records.load(Ordering::Relaxed) + 1, self.admitted.bytes.load(Ordering::Relaxed) + bytes) {
             return Admission::Full;
         }
-        let ticket = self.records_in.fetch_add(1, Ordering::AcqRel) + 1;
-        let bytes_in = self.bytes_in.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        let ticket = self.admitted.records.fetch_add(1, Ordering::AcqRel) + 1;
+        let bytes_in = self.admitted.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
         if fits(ticket, bytes_in) { Admission::Admitted(ticket) } else { Admission::Refund(ticket) }
     }
 
     /// Gives room back: settled, evicted or refunded.
     #[inline]
     pub(super) fn release(&self, records: u64, bytes: u64) {
-        self.bytes_out.fetch_add(bytes, Ordering::AcqRel);
-        self.records_out.fetch_add(records, Ordering::AcqRel);
+        self.released.bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.released.records.fetch_add(records, Ordering::AcqRel);
     }
 
     /// Tickets given out so far.
     pub(super) fn tickets(&self) -> Ticket {
-        self.records_in.load(Ordering::Acquire)
+        self.admitted.records.load(Ordering::Acquire)
     }
 
     /// Bytes inside the bound now; may over-state while others release.
     pub(super) fn bytes_held(&self) -> u64 {
-        let out = self.bytes_out.load(Ordering::Acquire);
-        self.bytes_in.load(Ordering::Acquire).saturating_sub(out)
+        let out = self.released.bytes.load(Ordering::Acquire);
+        self.admitted.bytes.load(Ordering::Acquire).saturating_sub(out)
     }
 
     #[inline]

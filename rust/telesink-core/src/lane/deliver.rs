@@ -146,6 +146,8 @@ impl Worker {
         match answer {
             Ok(result) => {
                 if let Ok(outcome) = &result {
+                    // Said before the records are settled: whoever waited for them sees that the fault is over.
+                    lane.set_state(State::Running);
                     self.panics_in_a_row = 0;
                     self.is_unresolved = false;
                     let mut tally = lane.tally();
@@ -286,7 +288,7 @@ impl Worker {
                 return true;
             }
             let lane = Arc::clone(&self.lane);
-            lane.wake.sleep(Sleep::Backoff, Some(limit), || lane.wake.requests() == 0);
+            lane.wake.sleep(Sleep::Backoff, Some(limit), || lane.wake.requests() & !request::URGENT == 0);
         }
     }
 

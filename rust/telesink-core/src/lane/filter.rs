@@ -21,6 +21,11 @@ impl Filter {
         self.level.load(Ordering::Relaxed)
     }
 
+    /// Whether it looks at more than the level.
+    pub fn names_loggers(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
     /// Changes the level.
     pub fn set_level(&self, level: i32) {
         self.level.store(level, Ordering::Relaxed);

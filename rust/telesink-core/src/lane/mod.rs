@@ -113,7 +113,6 @@ pub struct Lane {
     receiver: Receiver<Queued>,
     /// Severe records that an eviction took out of the queue's head; older than anything in the queue.
     set_aside: Mutex<VecDeque<Queued>>,
-    offered: AtomicU64,
     rejected: [AtomicU64; RejectCause::ALL.len()],
     is_closed: AtomicBool,
     has_thread: AtomicBool,
@@ -156,7 +155,6 @@ impl Lane {
             sender,
             receiver,
             set_aside: Mutex::new(VecDeque::new()),
-            offered: AtomicU64::new(0),
             rejected: std::array::from_fn(|_| AtomicU64::new(0)),
             is_closed: AtomicBool::new(false),
             has_thread: AtomicBool::new(false),
@@ -185,31 +183,36 @@ impl Lane {
     }
 
     /// Offers a record. Answers the cause if the lane does not take it; it is counted then.
-    #[inline]
     pub fn offer(self: &Arc<Self>, record: &Record, patience: &dyn Patience) -> Result<(), RejectCause> {
-        self.offered.fetch_add(1, Ordering::Relaxed);
+        self.take(record.clone(), patience)
+    }
+
+    /// Takes a record over; see [`Lane::offer`].
+    #[inline]
+    pub fn take(self: &Arc<Self>, record: Record, patience: &dyn Patience) -> Result<(), RejectCause> {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(self.reject(RejectCause::Closed));
         }
         let bytes = record.cost_bytes() as u64;
         match self.budget.admit(bytes, record.has(flag::RESERVE)) {
             Admission::Admitted(ticket) => self.push(ticket, record, bytes),
-            Admission::Full => self.offer_when_full(record, bytes, patience),
+            Admission::Full => self.take_when_full(record, bytes, patience),
             Admission::Refund(ticket) => {
                 self.refund(ticket, bytes);
-                self.offer_when_full(record, bytes, patience)
+                self.take_when_full(record, bytes, patience)
             }
         }
     }
 
     #[inline]
-    fn push(self: &Arc<Self>, ticket: Ticket, record: &Record, bytes: u64) -> Result<(), RejectCause> {
-        if self.sender.try_send(Queued { ticket, record: record.clone() }).is_err() {
+    fn push(self: &Arc<Self>, ticket: Ticket, record: Record, bytes: u64) -> Result<(), RejectCause> {
+        let is_urgent = record.has(flag::URGENT);
+        if self.sender.try_send(Queued { ticket, record }).is_err() {
             // Tickets never exceed the channel's capacity, so this is the last moment of a closing lane.
             self.refund(ticket, bytes);
             return Err(self.reject(RejectCause::Closed));
         }
-        if record.has(flag::URGENT) {
+        if is_urgent {
             self.wake.request(request::URGENT);
         }
         self.wake.pushed(ticket, || self.budget.bytes_held() >= self.batch_bytes_max());
@@ -220,9 +223,9 @@ impl Lane {
     }
 
     #[cold]
-    fn offer_when_full(
+    fn take_when_full(
         self: &Arc<Self>,
-        record: &Record,
+        record: Record,
         bytes: u64,
         patience: &dyn Patience,
     ) -> Result<(), RejectCause> {
@@ -373,8 +376,12 @@ impl Lane {
         }
     }
 
-    /// Waits for a closing worker to end; past the deadline what is left is given up and counted.
+    /// Waits for a closing worker to end; past the deadline what is left is given up and counted. Without `stop` there
+    /// is nothing to wait for, and before the deadline nothing to give up: what the lane holds was logged meanwhile.
     pub(crate) fn end_close(&self, deadline: Instant, stop: bool) {
+        if !stop && clock::monotonic() < deadline {
+            return;
+        }
         let mut books = self.account.lock();
         while stop && !books.is_finished && !books.is_abandoned {
             let left = deadline.saturating_duration_since(clock::monotonic());
@@ -423,11 +430,12 @@ impl Lane {
                 .map(|cause| (cause.name(), self.rejected[*cause as usize].load(Ordering::Relaxed))),
         );
         let tally = self.tally();
+        let routed = self.budget.tickets() - refunded;
         LaneStats {
             name: self.spec.name.clone(),
             target: self.spec.plan.target.clone(),
-            offered: self.offered.load(Ordering::Relaxed),
-            routed: self.budget.tickets() - refunded,
+            offered: routed + rejected.total(),
+            routed,
             rejected,
             delivered,
             dropped,

@@ -86,9 +86,15 @@ impl Wake {
         }
     }
 
-    /// The requests left since the last call.
+    /// The requests left since the last call. `URGENT` stays until [`Wake::clear_urgent`]: a worker that knows of one
+    /// urgent record is not woken for the next.
     pub(super) fn take_requests(&self) -> u32 {
-        self.requests.swap(0, Ordering::AcqRel)
+        self.requests.fetch_and(request::URGENT, Ordering::AcqRel)
+    }
+
+    /// The open batch is about to be written; the next urgent record asks again.
+    pub(super) fn clear_urgent(&self) {
+        self.requests.fetch_and(!request::URGENT, Ordering::AcqRel);
     }
 
     /// The requests, left where they are.

@@ -92,7 +92,7 @@ impl Worker {
             lane: Arc::clone(lane),
             sink: None,
             backoff: Backoff::new(settings.retry_initial, settings.retry_max),
-            random: IdSource::new(),
+            random: IdSource::seeded(),
             losses: Losses::new(),
             dead_letter,
             stored_seq: 0,
@@ -132,6 +132,7 @@ impl Worker {
             if self.is_urgent {
                 self.last_urgent = Some(now);
                 self.is_urgent = false;
+                self.lane.wake.clear_urgent();
             }
             let items = std::mem::take(&mut self.batch);
             self.batch_bytes = 0;
@@ -176,6 +177,7 @@ impl Worker {
             self.open_with_markers(now);
             return;
         }
+        lane.wake.clear_urgent();
         lane.wake.sleep(Sleep::Idle, limit, || lane.wake.requests() == 0 && !lane.has_work());
         self.opened_at = clock::monotonic();
     }
@@ -185,8 +187,10 @@ impl Worker {
         let room = lane.batch_records_max().saturating_sub(self.batch.len()) as u64;
         let full_at = lane.budget.tickets() + room.saturating_sub(lane.receiver.len() as u64);
         lane.wake.set_full_at(full_at);
+        // An urgent record that is in the batch already asks for nothing more.
+        let known = if self.is_urgent { request::URGENT } else { 0 };
         lane.wake.sleep(Sleep::Linger, Some(limit), || {
-            lane.wake.requests() == 0 && lane.budget.tickets() < full_at
+            lane.wake.requests() & !known == 0 && lane.budget.tickets() < full_at
         });
     }
 

@@ -18,6 +18,13 @@ impl IdSource {
         Self { generation: Cell::new(u64::MAX), state: Cell::new(0) }
     }
 
+    /// A source that is seeded now: for random numbers alone, which do not look at the generation.
+    pub fn seeded() -> Self {
+        let source = Self::new();
+        source.seed(0);
+        source
+    }
+
     /// The next `UUIDv7` for a record taken at `unix_nano` in process generation `generation`.
     ///
     /// 48 bits of milliseconds, 12 bits of the fraction of a millisecond (so ids made by one thread in one
@@ -90,6 +97,11 @@ mod tests {
         assert_eq!(uuid::Uuid::from_bytes(earlier).get_version_num(), 7);
         assert_eq!(uuid::Uuid::from_bytes(earlier).get_variant(), uuid::Variant::RFC4122);
         assert!(earlier < later);
+    }
+
+    #[test]
+    fn two_seeded_sources_do_not_go_in_step() {
+        assert_ne!(IdSource::seeded().next_u64(), IdSource::seeded().next_u64());
     }
 
     #[test]

@@ -75,6 +75,16 @@ pub fn put_pair(out: &mut Vec<u8>, tag: u8, key: &str, scalar: Scalar<'_>) {
     let pair_len =
         1 + varint_len(key.len() as u64) + key.len() + 1 + varint_len(value_len as u64) + value_len;
     out.reserve(pair_len + 6);
+    if let Scalar::Str(text) = scalar
+        && pair_len < 0x80
+    {
+        // The usual pair is short: all lengths are one byte, and four copies write it.
+        out.extend_from_slice(&[tag, pair_len as u8, 0x0a, key.len() as u8]);
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(&[0x12, value_len as u8, 0x0a, text.len() as u8]);
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
     out.push(tag);
     put_varint(out, pair_len as u64);
     out.push(0x0a);

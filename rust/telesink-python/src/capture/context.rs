@@ -7,7 +7,6 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use telesink_core::pipeline::Pipeline;
 use telesink_core::record::HEADER_BYTES;
 use telesink_core::record::encode::LogBuilder;
 use telesink_core::redact::Redaction;
@@ -71,17 +70,16 @@ impl ContextFields {
     pub(crate) fn append(
         &self,
         py: Python<'_>,
-        pipeline: &Pipeline,
+        redaction: &Arc<Redaction>,
         builder: &mut LogBuilder,
         taken: impl Fn(&str) -> bool,
     ) -> PyResult<()> {
-        let redaction = pipeline.redaction();
         let cached = self.encoded.load();
         let fresh;
         let encoded = match &*cached {
-            Some(encoded) if Arc::ptr_eq(&encoded.redaction, &redaction) => encoded,
+            Some(encoded) if Arc::ptr_eq(&encoded.redaction, redaction) => encoded,
             _ => {
-                fresh = Arc::new(self.encode(py, &redaction)?);
+                fresh = Arc::new(self.encode(py, redaction)?);
                 self.encoded.store(Some(Arc::clone(&fresh)));
                 &fresh
             }

@@ -4,10 +4,13 @@
 //! file, function and line of four frames costs less than one.
 
 use super::text;
+use super::places;
+use crate::ffi::{Link, frame_code, linked, small_integer};
 use pyo3::exceptions::{PyBaseException, PyBaseExceptionGroup, PySyntaxError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString, PyTuple, PyType};
+use std::rc::Rc;
+use pyo3::types::{PyDict, PyList, PyString, PyTraceback, PyTuple, PyType};
 use telesink_core::record::encode::LogBuilder;
 use telesink_core::record::exception::{
     EXCEPTIONS_MAX, ExceptionBuilder, GROUP_MEMBERS_MAX, MESSAGE_BYTES_MAX, NOTES_MAX, Relation,
@@ -40,7 +43,7 @@ pub(crate) fn capture(
     tail: &mut Vec<u8>,
     redaction: &Redaction,
 ) -> PyResult<()> {
-    let type_name = qualified_name(&exception.get_type());
+    let type_name = shown_name(&exception.get_type());
     let message = message_of(exception, builder, redaction)?;
     builder.attribute("exception.type", Scalar::Str(&type_name));
     builder.attribute("exception.message", Scalar::Str(&message));
@@ -117,7 +120,7 @@ impl Walker<'_, '_> {
         relation: Relation,
         builder: &mut LogBuilder,
     ) -> PyResult<()> {
-        let type_name = qualified_name(&exception.get_type());
+        let type_name = shown_name(&exception.get_type());
         let message = message_of(exception, builder, self.redaction)?;
         self.walk(exception, relation, &type_name, &message, builder)
     }
@@ -127,22 +130,22 @@ impl Walker<'_, '_> {
         &mut self,
         exception: &Bound<'py, PyBaseException>,
     ) -> Option<(Bound<'py, PyBaseException>, Relation)> {
-        let py = exception.py();
-        let unseen = |name: &Bound<'py, PyString>, seen: &[usize]| {
-            let linked = exception.getattr(name).ok()?.cast_into::<PyBaseException>().ok()?;
+        let unseen = |link: Link, seen: &[usize]| {
+            let linked = linked(exception, link)?.cast_into::<PyBaseException>().ok()?;
             (!seen.contains(&(linked.as_ptr() as usize))).then_some(linked)
         };
-        let found = match unseen(intern!(py, "__cause__"), &self.seen) {
+        let found = match unseen(Link::Cause, &self.seen) {
             Some(cause) => (cause, Relation::Cause),
             None => {
+                let context = unseen(Link::Context, &self.seen)?;
                 let is_suppressed = exception
-                    .getattr(intern!(py, "__suppress_context__"))
+                    .getattr(intern!(exception.py(), "__suppress_context__"))
                     .and_then(|value| value.is_truthy())
                     .unwrap_or(false);
                 if is_suppressed {
                     return None;
                 }
-                (unseen(intern!(py, "__context__"), &self.seen)?, Relation::Context)
+                (context, Relation::Context)
             }
         };
         self.seen.push(found.0.as_ptr() as usize);
@@ -151,7 +154,13 @@ impl Walker<'_, '_> {
 
     fn notes(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) -> PyResult<()> {
         let py = exception.py();
-        let Ok(Some(notes)) = exception.getattr_opt(intern!(py, "__notes__")) else { return Ok(()) };
+        // Looked up in the instance: asking for an attribute that is seldom there makes an exception each time.
+        let Ok(own) = exception.getattr(intern!(py, "__dict__")) else { return Ok(()) };
+        let Ok(own) = own.cast_into::<PyDict>() else { return Ok(()) };
+        if own.is_empty() {
+            return Ok(());
+        }
+        let Ok(Some(notes)) = own.get_item(intern!(py, "__notes__")) else { return Ok(()) };
         let Ok(notes) = notes.cast_into::<PyList>() else { return Ok(()) };
         for note in notes.iter().take(NOTES_MAX) {
             let note = text::render(&note, builder, |note| note.str())?;
@@ -179,7 +188,7 @@ impl Walker<'_, '_> {
 
     fn traceback(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) {
         let py = exception.py();
-        let mut next = exception.getattr(intern!(py, "__traceback__")).ok();
+        let mut next = linked(exception, Link::Traceback);
         for _ in 0..FRAMES_WALKED_MAX {
             let Some(traceback) = next.filter(|traceback| !traceback.is_none()) else { return };
             if self.frame(&traceback, builder).is_err() {
@@ -192,14 +201,39 @@ impl Walker<'_, '_> {
 
     fn frame(&mut self, traceback: &Bound<'_, PyAny>, builder: &mut LogBuilder) -> PyResult<()> {
         let py = traceback.py();
+        // Libraries put objects of their own into `__traceback__`'s chain; those are asked by name.
+        let Ok(real) = traceback.cast_exact::<PyTraceback>() else {
+            let code = traceback.getattr(intern!(py, "tb_frame"))?.getattr(intern!(py, "f_code"))?;
+            return self.frame_of(traceback, &code, builder, |_, _, _| {});
+        };
+        let code = frame_code(real)?;
+        let instruction = small_integer(&real.getattr(intern!(py, "tb_lasti"))?).unwrap_or(-1);
+        let frames = &mut self.frames;
+        if places::find(&code, instruction, |filename, function, line| frames.frame(filename, function, line)) {
+            return Ok(());
+        }
+        self.frame_of(traceback, &code, builder, |filename, function, line| {
+            places::remember(&code, instruction, filename, function, line);
+        })
+    }
+
+    /// Reads file, function and line by name, and shows them to `see`.
+    fn frame_of(
+        &mut self,
+        traceback: &Bound<'_, PyAny>,
+        code: &Bound<'_, PyAny>,
+        builder: &mut LogBuilder,
+        see: impl FnOnce(&str, &str, u32),
+    ) -> PyResult<()> {
+        let py = traceback.py();
         let line = traceback.getattr(intern!(py, "tb_lineno"))?;
-        let code = traceback.getattr(intern!(py, "tb_frame"))?.getattr(intern!(py, "f_code"))?;
         let filename = code.getattr(intern!(py, "co_filename"))?.cast_into::<PyString>()?;
         let function = code.getattr(intern!(py, "co_name"))?.cast_into::<PyString>()?;
-        let line = if line.is_none() { 0 } else { line.extract::<u32>().unwrap_or(0) };
+        let line = small_integer(&line).and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
         let filename = text::read(&filename, 1_024, builder);
         let function = text::read(&function, 256, builder);
         self.frames.frame(&filename, &function, line);
+        see(&filename, &function, line);
         Ok(())
     }
 }
@@ -209,6 +243,11 @@ fn members<'py>(exception: &Bound<'py, PyBaseException>) -> Option<Bound<'py, Py
         return None;
     }
     exception.getattr(intern!(exception.py(), "exceptions")).ok()?.cast_into().ok()
+}
+
+/// The name that `traceback` shows for a class, remembered per thread.
+fn shown_name(class: &Bound<'_, PyType>) -> Rc<str> {
+    places::class_name(class, || qualified_name(class))
 }
 
 /// `module.Qualified.Name`, without the module for built-in exceptions and the main program.

@@ -8,8 +8,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 use std::borrow::Cow;
+use std::sync::Arc;
+use telesink_core::redact::Redaction;
 use telesink_core::clock;
-use telesink_core::pipeline::Pipeline;
+use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::value::Scalar;
 use telesink_core::record::{Header, Signal, level};
 
@@ -31,6 +33,7 @@ const LOGGER_DEFAULT: &str = "root";
 pub(crate) fn capture_mapping<T>(
     bench: &mut Workbench,
     pipeline: &Pipeline,
+    view: &View,
     settings: CaptureSettings,
     mapping: &Bound<'_, PyAny>,
     offer: impl FnOnce(Captured<'_>) -> T,
@@ -42,7 +45,7 @@ pub(crate) fn capture_mapping<T>(
         None => LOGGER_DEFAULT.to_owned(),
     };
     let levelno = level_of(&dict)?;
-    if !pipeline.wants(levelno, &logger) {
+    if !view.wants(levelno, &logger) {
         return Ok(None);
     }
     let observed = clock::unix_nano();
@@ -53,20 +56,20 @@ pub(crate) fn capture_mapping<T>(
         return Err(missing_body(&dict));
     };
     bench.builder.start(settings.record_bytes_max);
-    let redaction = pipeline.redaction();
+    let redaction = view.redaction();
     let scope = bench.scope(pipeline, &logger);
     bench.builder.severity(level::severity_of(levelno), level::name_of(levelno));
     let shown = text::render(&body, &mut bench.builder, |body| body.str())?;
     let room = bench.builder.room();
     let shown = text::read(&shown, room, &mut bench.builder);
-    bench.builder.body(&message::clean(&shown, &redaction));
+    bench.builder.body(&message::clean(&shown, redaction));
     let event_name = present(&dict, "event_name")?.or(event_type);
     if let Some(name) = event_name {
         let name = text::render(&name, &mut bench.builder, |name| name.str())?;
         let name = text::read(&name, 256, &mut bench.builder);
         bench.builder.event_name(&name);
     }
-    write_attributes(bench, pipeline, &dict, &redaction, py)?;
+    write_attributes(bench, &dict, redaction, py)?;
     let ids = match (trace_id, span_id) {
         (None, None) => otel::current(py),
         (trace_id, span_id) => {
@@ -173,9 +176,8 @@ fn id_of<const N: usize>(dict: &Bound<'_, PyDict>, key: &str) -> PyResult<Option
 
 fn write_attributes(
     bench: &mut Workbench,
-    pipeline: &Pipeline,
     dict: &Bound<'_, PyDict>,
-    redaction: &telesink_core::redact::Redaction,
+    redaction: &Arc<Redaction>,
     py: Python<'_>,
 ) -> PyResult<()> {
     let mut reader = ValueReader::new(redaction);
@@ -198,7 +200,7 @@ fn write_attributes(
         names.push(key);
     }
     if let Some(bound) = context::current(py) {
-        bound.get().append(py, pipeline, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
+        bound.get().append(py, redaction, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
     }
     Ok(())
 }

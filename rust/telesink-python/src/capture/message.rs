@@ -40,8 +40,10 @@ pub(crate) fn render<'py>(
     };
     let args = fields.get(field::ARGS).filter(|args| {
         // An empty tuple means "do not format", as in the stdlib; an empty mapping does as well.
-        !args.cast_exact::<PyTuple>().is_ok_and(|args| args.is_empty())
-            && !args.cast::<PyDict>().is_ok_and(|args| args.is_empty())
+        match args.cast_exact::<PyTuple>() {
+            Ok(args) => !args.is_empty(),
+            Err(_) => !args.cast::<PyDict>().is_ok_and(|args| args.is_empty()),
+        }
     });
     if is_plain_record {
         match (msg.cast_exact::<PyString>(), args) {

@@ -9,7 +9,9 @@ mod fields;
 mod mapping;
 mod message;
 mod otel;
+mod places;
 mod record;
+mod site;
 pub(crate) mod text;
 mod values;
 
@@ -17,7 +19,9 @@ pub(crate) use mapping::capture_mapping;
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 
 use std::cell::{Cell, RefCell};
-use telesink_core::pipeline::Pipeline;
+use crate::handle::Process;
+use std::sync::Arc;
+use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::encode::LogBuilder;
 use telesink_core::record::id::IdSource;
 
@@ -34,6 +38,19 @@ pub(crate) struct Workbench {
     pub(crate) tail: Vec<u8>,
     pub(crate) ids: IdSource,
     scopes: Vec<Option<CachedScope>>,
+    pub(crate) sites: site::Sites,
+    /// The pipeline this thread has logged to last, as it was then.
+    pub(crate) seen: Option<Seen>,
+}
+
+/// A process's pipeline and its view, valid as long as both versions stay the same.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) handle: u64,
+    pub(crate) handle_version: u64,
+    pub(crate) core_version: u64,
+    pub(crate) process: Arc<Process>,
+    pub(crate) view: Arc<View>,
 }
 
 struct CachedScope {
@@ -54,6 +71,8 @@ impl Workbench {
             tail: Vec::new(),
             ids: IdSource::new(),
             scopes: (0..SCOPES_CACHED).map(|_| None).collect(),
+            sites: site::Sites::new(),
+            seen: None,
         }
     }
 

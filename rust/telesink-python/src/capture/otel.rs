@@ -39,9 +39,10 @@ fn find(py: Python<'_>) -> Option<&Bound<'_, PyAny>> {
         .ok()?
         .bind(py);
     let loaded = modules.len();
-    if LOOKED_AT.swap(loaded, Ordering::Relaxed) == loaded {
+    if LOOKED_AT.load(Ordering::Relaxed) == loaded {
         return None;
     }
+    LOOKED_AT.store(loaded, Ordering::Relaxed);
     let trace = modules.get_item(pyo3::intern!(py, "opentelemetry.trace")).ok()??;
     // Half-imported modules have no such function yet; they are looked at again with the next module.
     let getter = trace.getattr_opt(pyo3::intern!(py, "get_current_span")).ok()??;

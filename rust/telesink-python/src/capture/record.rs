@@ -7,10 +7,13 @@ use super::{Workbench, context, exception, otel, text};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFloat, PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
+use smallvec::SmallVec;
+use crate::ffi::instance_dict;
 use std::borrow::Cow;
+use std::sync::Arc;
 use telesink_core::clock;
-use telesink_core::pipeline::Pipeline;
+use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::value::Scalar;
 use telesink_core::record::{Header, Record, Signal, flag, level};
 use telesink_core::redact::Redaction;
@@ -51,29 +54,28 @@ pub(crate) fn level_flags(levelno: i32, settings: CaptureSettings) -> u8 {
 pub(crate) fn capture_log_record<T>(
     bench: &mut Workbench,
     pipeline: &Pipeline,
+    view: &View,
     settings: CaptureSettings,
     record: &Bound<'_, PyAny>,
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Option<T>> {
     let py = record.py();
-    let dict = match record.getattr(intern!(py, "__dict__")).map(Bound::cast_into::<PyDict>) {
-        Ok(Ok(dict)) => dict,
-        _ => PyDict::new(py),
-    };
+    let is_plain = record.get_type().is(plain_class(py)?);
+    let dict = fields_of(record, is_plain);
     let fields = Fields::of(&dict);
     bench.builder.start(settings.record_bytes_max);
     let name = fields.text(field::NAME);
     let logger = name.map_or(Cow::Borrowed("root"), |name| text::read(name, 1_024, &mut bench.builder));
-    let levelno = fields.integer(field::LEVELNO).unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
-    if !pipeline.wants(levelno, &logger) {
+    let levelno = fields.levelno.unwrap_or(0).clamp(0, i64::from(i32::MAX)) as i32;
+    if !view.wants(levelno, &logger) {
         return Ok(None);
     }
     let observed = clock::unix_nano();
     let scope = bench.scope(pipeline, &logger);
-    let redaction = pipeline.redaction();
+    let redaction = view.redaction();
     write_severity(bench, &fields, levelno);
-    let structured = write_message(bench, &fields, record, &redaction)?;
-    let ids = write_attributes(bench, pipeline, settings, &fields, structured.as_ref(), &redaction, py)?;
+    let structured = write_message(bench, &fields, record, is_plain, redaction)?;
+    let ids = write_attributes(bench, settings, &fields, structured.as_ref(), redaction, py)?;
     if scope == 0 {
         bench.builder.attribute("logger.name", Scalar::Str(&logger));
     }
@@ -81,9 +83,9 @@ pub(crate) fn capture_log_record<T>(
     if let Some(exc_info) = fields.get(field::EXC_INFO)
         && let Some(raised) = exception::of_exc_info(exc_info)
     {
-        exception::capture(&raised, &mut bench.builder, &mut bench.tail, &redaction)?;
+        exception::capture(&raised, &mut bench.builder, &mut bench.tail, redaction)?;
     } else {
-        write_exc_text(bench, &fields, &redaction);
+        write_exc_text(bench, &fields, redaction);
     }
     let header = Header {
         signal: Signal::Log,
@@ -102,6 +104,25 @@ pub(crate) fn capture_log_record<T>(
     Ok(Some(offer(Captured { record, levelno, logger })))
 }
 
+/// `logging.LogRecord` itself: its methods are known, so what it would say can be read directly.
+fn plain_class(py: Python<'_>) -> PyResult<&Py<PyType>> {
+    LOG_RECORD.get_or_try_init(py, || {
+        let class = py.import("logging")?.getattr("LogRecord")?;
+        class.cast_into::<PyType>().map(Bound::unbind).map_err(PyErr::from)
+    })
+}
+
+/// The record's `__dict__`; empty for objects without one.
+fn fields_of<'py>(record: &Bound<'py, PyAny>, is_plain: bool) -> Bound<'py, PyDict> {
+    let py = record.py();
+    let dict = if is_plain {
+        instance_dict(record)
+    } else {
+        record.getattr(intern!(py, "__dict__"))
+    };
+    dict.ok().and_then(|dict| dict.cast_into().ok()).unwrap_or_else(|| PyDict::new(py))
+}
+
 fn write_severity(bench: &mut Workbench, fields: &Fields<'_>, levelno: i32) {
     let severity = level::severity_of(levelno);
     match fields.text(field::LEVELNAME) {
@@ -118,15 +139,11 @@ fn write_message<'py>(
     bench: &mut Workbench,
     fields: &Fields<'py>,
     record: &Bound<'py, PyAny>,
+    is_plain: bool,
     redaction: &Redaction,
 ) -> PyResult<Option<Bound<'py, PyDict>>> {
     let py = record.py();
     let builder = &mut bench.builder;
-    let plain = LOG_RECORD.get_or_try_init(py, || {
-        let class = py.import("logging")?.getattr("LogRecord")?;
-        class.cast_into::<PyType>().map(Bound::unbind).map_err(PyErr::from)
-    })?;
-    let is_plain = record.get_type().is(plain);
     match message::render(record, is_plain, fields, builder)? {
         Message::Text(text) => write_body(bench, &text, redaction),
         Message::Broken { template, error } => {
@@ -156,14 +173,15 @@ fn write_body(bench: &mut Workbench, body: &Bound<'_, PyString>, redaction: &Red
 /// span it belongs to.
 fn write_attributes(
     bench: &mut Workbench,
-    pipeline: &Pipeline,
     settings: CaptureSettings,
     fields: &Fields<'_>,
     structured: Option<&Bound<'_, PyDict>>,
-    redaction: &Redaction,
+    redaction: &Arc<Redaction>,
     py: Python<'_>,
 ) -> PyResult<otel::Ids> {
-    let mut extras = Extras { bench, reader: ValueReader::new(redaction), names: Vec::new(), ids: None };
+    let bound = context::current(py);
+    let names = bound.is_some().then(SmallVec::new);
+    let mut extras = Extras { bench, reader: ValueReader::new(redaction), names, ids: None };
     if let Some(dict) = structured {
         extras.spread(dict, &["event"])?;
     }
@@ -171,28 +189,19 @@ fn write_attributes(
         extras.one(key, value)?;
     }
     let (names, ids) = (extras.names, extras.ids);
-    let builder = &mut bench.builder;
-    if let Some(bound) = context::current(py) {
-        bound.get().append(py, pipeline, builder, |name| {
+    let builder = &mut extras.bench.builder;
+    if let (Some(bound), Some(names)) = (bound, names) {
+        bound.get().append(py, redaction, builder, |name| {
             names.iter().any(|taken| taken.to_str().is_ok_and(|taken| taken == name))
         })?;
     }
-    for (at, key) in [(field::PATHNAME, "code.file.path"), (field::FUNC_NAME, "code.function.name")] {
-        if let Some(value) = fields.text(at) {
-            let value = text::read(value, 1_024, builder);
-            builder.attribute(key, Scalar::Str(&value));
-        }
-    }
-    for (at, key) in [(field::LINENO, "code.line.number"), (field::THREAD, "thread.id")] {
-        if let Some(value) = fields.integer(at) {
-            builder.attribute(key, Scalar::Int(value));
-        }
-    }
-    if let Some(value) = fields.integer(field::PROCESS).filter(|process| *process != settings.process_id) {
+    let bench = extras.bench;
+    let builder = &mut bench.builder;
+    bench.sites.append(builder, fields);
+    if let Some(value) = fields.process.filter(|process| *process != settings.process_id) {
         builder.attribute("process.pid", Scalar::Int(value));
     }
     for (at, key, usual) in [
-        (field::THREAD_NAME, "thread.name", ""),
         (field::PROCESS_NAME, "process.name", "MainProcess"),
         (field::TASK_NAME, "asyncio.task.name", ""),
         (field::STACK_INFO, "code.stacktrace", ""),
@@ -217,7 +226,8 @@ fn redaction_for<'t>(at: usize, redaction: &Redaction, text: &'t str) -> Cow<'t,
 struct Extras<'b, 'r, 'py> {
     bench: &'b mut Workbench,
     reader: ValueReader<'r>,
-    names: Vec<Bound<'py, PyString>>,
+    /// Names written so far; kept only where there is a context that must not repeat them.
+    names: Option<SmallVec<[Bound<'py, PyString>; 8]>>,
     ids: Option<otel::Ids>,
 }
 
@@ -241,7 +251,9 @@ impl<'py> Extras<'_, '_, 'py> {
             internal if internal.starts_with('_') && STRUCTLOG_INTERNAL.contains(&internal) => return Ok(()),
             _ => {}
         }
-        self.names.push(name.clone());
+        if let Some(names) = &mut self.names {
+            names.push(name.clone());
+        }
         self.reader.attribute(&mut self.bench.builder, &text, value)
     }
 
@@ -289,7 +301,7 @@ fn write_exc_text(bench: &mut Workbench, fields: &Fields<'_>, redaction: &Redact
 
 /// The record's own time; none if it is missing, not finite or before the epoch.
 fn created(fields: &Fields<'_>) -> Option<u64> {
-    let seconds = fields.get(field::CREATED)?.cast::<PyFloat>().ok()?.value();
+    let seconds = fields.created?;
     // i64 nanoseconds end in the year 2262; what lies beyond is a clock gone wrong.
     (seconds.is_finite() && (0.0..9.2e9).contains(&seconds)).then(|| (seconds * 1e9) as u64)
 }

@@ -1,7 +1,7 @@
 //! Python values to OTLP values: any value in, a bounded and marked representation out.
 
 use super::text::{self, REPR_BYTES_MAX};
-use crate::ffi::walk_dict;
+use crate::ffi::{small_integer, walk_dict};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple};
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
@@ -236,8 +236,8 @@ impl<'r> ValueReader<'r> {
 /// Booleans, integers of 64 bits and finite floats, also of subclasses.
 #[inline]
 fn number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
-    if let Ok(integer) = value.cast_exact::<PyInt>() {
-        return fitting(integer).map(Scalar::Int);
+    if value.is_exact_instance_of::<PyInt>() {
+        return small_integer(value).map(Scalar::Int);
     }
     if let Ok(float) = value.cast_exact::<PyFloat>() {
         return finite(float.value());

@@ -5,6 +5,7 @@
 //! connection never crosses a fork.
 
 mod failure;
+mod guard;
 mod ledger;
 mod schema;
 mod write;
@@ -66,8 +67,11 @@ struct SqliteSink {
 
 /// An open database whose schema has been checked.
 struct Open {
+    /// Dropped before the connection, which as the last one may then clean up behind itself.
+    guard: Option<guard::Guard>,
     connection: Connection,
-    identity: Option<FileIdentity>,
+    /// Of the database and of its write-ahead log.
+    identity: [Option<FileIdentity>; 2],
     resource: Option<i64>,
 }
 
@@ -81,8 +85,7 @@ impl SqliteSink {
 
     /// The open database; opened, checked and migrated if it is not.
     fn open(&mut self, now_unix_nano: u64) -> Result<&mut Open, Failure> {
-        let identity = identity(&self.options.path);
-        if self.open.as_ref().is_some_and(|open| open.identity.is_some() && open.identity != identity) {
+        if self.open.as_ref().is_some_and(|open| open.identity != identities(&self.options.path)) {
             // Moved or deleted by others: rows written there would be gone with it.
             self.open = None;
         }
@@ -91,8 +94,9 @@ impl SqliteSink {
             empty => {
                 let connection = connect(&self.options)?;
                 schema::prepare(&connection, self.options.creates_schema, now_unix_nano)?;
-                let identity = self::identity(&self.options.path);
-                Ok(empty.insert(Open { connection, identity, resource: None }))
+                let guard = guard::Guard::take(&self.options.path);
+                let identity = identities(&self.options.path);
+                Ok(empty.insert(Open { guard, connection, identity, resource: None }))
             }
         }
     }
@@ -149,6 +153,7 @@ impl Sink for SqliteSink {
 
     fn close(&mut self) -> Result<(), WriteError> {
         if let Some(open) = self.open.take() {
+            drop(open.guard);
             // Statistics for the planner; of no consequence if the file is busy.
             let optimized = open.connection.execute_batch("PRAGMA optimize");
             let closed = open.connection.close().map_err(|(_, error)| error);
@@ -188,6 +193,18 @@ fn create_private(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// Of the database and of its write-ahead log, which another `SQLite` may have deleted.
+fn identities(path: &Path) -> [Option<FileIdentity>; 2] {
+    [identity(path), identity(&beside(path, "-wal"))]
+}
+
+/// The name of a file that `SQLite` keeps beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[cfg(unix)]

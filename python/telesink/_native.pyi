@@ -1,0 +1,156 @@
+"""The native half of telesink. Import `telesink` instead; names here are private to it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from logging import LogRecord
+from os import PathLike
+from typing import Any, Final, Self, final
+
+__all__ = [
+    "IS_DEBUG_BUILD",
+    "VERSION",
+    "ContextFields",
+    "FlushTicket",
+    "Pipeline",
+    "RedactionSet",
+    "after_fork_in_child",
+    "check_setting",
+    "check_settings",
+    "dsn_identity",
+    "parse_bytes",
+    "parse_level",
+    "parse_seconds",
+    "set_context_getter",
+    "write_line",
+]
+
+VERSION: Final[str]
+"""Version of the wheel."""
+
+IS_DEBUG_BUILD: Final[bool]
+"""Whether this is a debug build, which nobody should benchmark."""
+
+@final
+class Pipeline:
+    """A native pipeline. See `telesink.Pipeline` for the typed front.
+
+    It is built anew in the child of a fork, from what was added to it in the parent.
+    """
+
+    def __new__(cls, resource: Sequence[tuple[str, str]], redaction: RedactionSet) -> Self:
+        """Make a pipeline without sinks, for a resource given as pairs of text."""
+    def add_sink(
+        self,
+        dsn: str,
+        options: Sequence[tuple[str, str]],
+        settings: Sequence[tuple[str, str, str]],
+        base_directory: str | PathLike[str],
+        name: str | None = None,
+        level: int | None = None,
+        include: Sequence[str] = ...,
+        exclude: Sequence[str] = ...,
+    ) -> str:
+        """Add a sink and answer its name. Nothing connects and no thread starts.
+
+        ``settings`` are triples of name, text and origin; ``base_directory`` completes relative paths.
+        Raises ``ConfigError``.
+        """
+    def remove_sink(self, name: str, timeout_seconds: float) -> dict[str, Any] | None:
+        """Remove a sink after giving it `timeout_seconds` to settle. Answer its last counters, or None."""
+    def set_level(self, name: str, level: int) -> bool:
+        """Change a sink's level while it runs. Answer whether there is such a sink."""
+    def set_redaction(self, redaction: RedactionSet) -> None:
+        """Replace what is hidden in records, as one set."""
+    def handle(self, record: LogRecord) -> None:
+        """Take a `logging.LogRecord`. Never raises, but for what its values raise to end the program."""
+    def enqueue(self, record: Mapping[str, Any]) -> bool:
+        """Take a mapping. Answer whether it was accepted. Raises ``TypeError`` and ``ValueError``."""
+    def begin_flush(self) -> FlushTicket:
+        """Start a flush."""
+    def begin_close(self, timeout_seconds: float, stop: bool) -> None:
+        """Ask for an end within `timeout_seconds` without waiting for it; see `close`."""
+    def close(self, timeout_seconds: float, stop: bool) -> dict[str, Any]:
+        """Settle everything within `timeout_seconds`; with `stop` the pipeline takes nothing more."""
+    def stats(self) -> dict[str, Any]:
+        """Read the counters now: those of the pipeline, and under ``lanes`` those of each sink."""
+    def records(self, name: str) -> list[dict[str, Any]] | None:
+        """Read the records kept by a `memory://` sink, oldest first; None if there is no such sink."""
+    @property
+    def level(self) -> int:
+        """Least level that any sink wants."""
+    @property
+    def sinks(self) -> list[str]:
+        """The names of the sinks."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called with `stop`."""
+    @property
+    def instance(self) -> str:
+        """The id of this pipeline in this process, as text."""
+
+@final
+class FlushTicket:
+    """A flush under way."""
+
+    def is_done(self) -> bool:
+        """Answer whether nothing is pending any more."""
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until nothing is pending or `timeout_seconds` have passed, the interpreter released."""
+    def finish(self) -> dict[str, Any]:
+        """End the flush and answer its receipt; a second call answers an empty one."""
+
+@final
+class RedactionSet:
+    """What is hidden in records: names, patterns and exact secrets, compiled once."""
+
+    def __new__(
+        cls,
+        names: Sequence[str],
+        patterns: Sequence[str],
+        secrets: Sequence[str],
+        keep: Sequence[str],
+        defaults: bool,
+    ) -> Self:
+        """Compile a set; with `defaults`, telesink's own names and patterns are part of it."""
+    @staticmethod
+    def off() -> RedactionSet:
+        """Make a set that hides nothing."""
+    def redact_text(self, text: str) -> str:
+        """Hide what the patterns and secrets match in a text."""
+    def hides_name(self, name: str) -> bool:
+        """Answer whether the value under a name is hidden."""
+
+@final
+class ContextFields:
+    """The fields bound in one context; immutable, shared by all records of the context."""
+
+    def __new__(cls, fields: dict[str, Any]) -> Self:
+        """Keep a copy of the fields; they are encoded with the first record."""
+    def as_dict(self) -> dict[str, Any]:
+        """Give the fields back, as a new dict."""
+
+def after_fork_in_child() -> None:
+    """Leave the parent's pipelines alone: takes no lock, allocates nothing."""
+
+def check_setting(name: str, value: str, origin: str) -> None:
+    """Check one setting. `origin` says where the value came from, for the error."""
+
+def check_settings(values: Sequence[tuple[str, str, str]]) -> None:
+    """Check settings that depend on each other, given as name, value and origin."""
+
+def dsn_identity(dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]) -> int:
+    """Tell two DSNs apart by an opaque number: equal for the same target and options."""
+
+def parse_bytes(text: str) -> int | None:
+    """Read a size such as `64 MiB`; None if it is none."""
+
+def parse_level(text: str) -> int | None:
+    """Read a level's name or number; None if it is none."""
+
+def parse_seconds(text: str) -> float | None:
+    """Read a duration such as `200 ms`, in seconds; None if it is none."""
+
+def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
+    """Tell how to read the context variable. Once per process."""
+
+def write_line(text: str) -> None:
+    """Write one line to standard error, raw, with `telesink: ` in front."""

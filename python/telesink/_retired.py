@@ -1,0 +1,56 @@
+"""Pipelines that nobody holds any more: their last records are still to be settled, and their losses to be told."""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from telesink import _native
+
+#: Those that may still hold records. A pipeline leaves once all of them are settled.
+_retired: deque[_native.Pipeline] = deque()
+
+#: What those that have left did not deliver, by sink and cause.
+_lost: dict[str, dict[str, int]] = {}
+
+
+def retire(native: _native.Pipeline, timeout_seconds: float) -> None:
+    """Let the pipeline take nothing more and settle what it has; called when the last reference to it is gone."""
+    native.begin_close(timeout_seconds, True)  # noqa: FBT003 - a native call
+    _retired.append(native)
+    settle()
+
+
+def settle() -> None:
+    """Let go of those that have settled everything, and keep the account of their losses."""
+    # Item by item, because another thread may retire a pipeline between any two steps.
+    for _ in range(len(_retired)):
+        try:
+            native = _retired.popleft()
+        except IndexError:
+            return
+        lanes = native.stats()["lanes"]
+        if any(lane["pending"] for lane in lanes):
+            _retired.append(native)
+            continue
+        for lane in lanes:
+            for cause, count in [*lane["rejected"].items(), *lane["dropped"].items()]:
+                causes = _lost.setdefault(lane["name"], {})
+                causes[cause] = causes.get(cause, 0) + count
+
+
+def retired() -> list[_native.Pipeline]:
+    """Those that may still hold records."""
+    return list(_retired)
+
+
+def lost() -> dict[str, dict[str, int]]:
+    """What the others did not deliver, by sink and cause."""
+    return _lost
+
+
+def forget() -> None:
+    """Start anew in the child of a fork: what the parent has left behind is the parent's."""
+    _retired.clear()
+    _lost.clear()

@@ -1,0 +1,83 @@
+//! The contract of `support/contract.rs`, once for every sink.
+//!
+//! The console writes to a descriptor of this process, so that its turn is in a test crate of its own.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use support::contract::{self, Mend, SECRET, Subject};
+use telesink_core::dsn::Dsn;
+use telesink_core::sinks;
+
+#[test]
+fn the_memory_sink_keeps_the_contract() {
+    let plan = support::plan("memory://?records_max=10000");
+    let store = plan.memory.clone().expect("a store");
+    let read = move || store.entries().iter().map(|entry| entry.log().message().into_owned()).collect();
+
+    contract::check(Subject { plan, read: Some(Box::new(read)), break_it: None, has_ledger: false });
+}
+
+#[test]
+fn the_null_sink_keeps_as_much_of_the_contract_as_can_be_seen() {
+    let plan = support::plan("null://");
+
+    contract::check(Subject { plan, read: None, break_it: None, has_ledger: false });
+}
+
+#[test]
+fn the_sqlite_sink_keeps_the_contract() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A file name can hold what looks like a secret as well.
+    let path = folder.path().join("contract.db");
+    let plan = support::plan(&format!("sqlite:///{}", path.display()));
+    let (for_reading, for_breaking) = (path.clone(), path.clone());
+
+    contract::check(Subject {
+        plan,
+        read: Some(Box::new(move || bodies_in(&for_reading))),
+        break_it: Some(Box::new(move || put_a_folder_in_its_place(&for_breaking))),
+        has_ledger: true,
+    });
+}
+
+#[test]
+fn a_password_in_a_file_name_is_shown_by_no_sink() {
+    let text = format!("sqlite:////missing/password={SECRET}/x.db");
+    let mut dsn = Dsn::parse(&text, &[], Path::new("/")).expect("a valid dsn");
+    let plan = sinks::plan(&mut dsn).expect("planned");
+
+    assert!(!plan.target.contains(SECRET), "{}", plan.target);
+}
+
+fn bodies_in(path: &Path) -> Vec<String> {
+    if !path.is_file() {
+        return Vec::new();
+    }
+    let connection = rusqlite::Connection::open(path).expect("open");
+    let sql = "SELECT body FROM telesink_logs ORDER BY row_id";
+    let Ok(mut statement) = connection.prepare(sql) else { return Vec::new() };
+    let rows = statement.query_map([], |row| row.get(0)).expect("query");
+    rows.collect::<Result<_, _>>().expect("text")
+}
+
+/// Moves the database away and makes a folder of its name; mending undoes both.
+fn put_a_folder_in_its_place(path: &Path) -> Mend {
+    let aside: PathBuf = path.with_extension("aside");
+    // Only files that are closed cleanly have no log beside them; move whatever is there.
+    let files = move |from: &Path, to: &Path| {
+        for suffix in ["", "-wal", "-shm"] {
+            let name = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+            if name(from).exists() {
+                std::fs::rename(name(from), name(to)).expect("moved");
+            }
+        }
+    };
+    files(path, &aside);
+    std::fs::create_dir(path).expect("a folder");
+    let path = path.to_path_buf();
+    Box::new(move || {
+        std::fs::remove_dir(&path).expect("the folder is empty");
+        files(&aside, &path);
+    })
+}

@@ -1,0 +1,16 @@
+"""Fault tests with real files and processes; none of them on Windows, which has neither fork nor named pipes here."""
+
+import sys
+
+import pytest
+
+if sys.platform == "win32":
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from delivery.harness import Subjects
+
+    @pytest.fixture
+    def subjects(tmp_path):
+        """Starts programs under test; afterwards both identities are checked and nothing is left running."""
+        with Subjects(tmp_path) as started:
+            yield started

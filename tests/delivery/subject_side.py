@@ -1,0 +1,89 @@
+"""What the programs under test use to say what they did. It never asks telesink what should have arrived."""
+
+import atexit
+import json
+import os
+import sys
+import threading
+
+from delivery.key import KEY
+
+FOLDER = os.environ["SUBJECT_FOLDER"]
+DATABASE = os.path.join(FOLDER, "app.db")
+DSN = f"sqlite:///{DATABASE}"
+
+_keys = os.open(os.environ["SUBJECT_KEYS"], os.O_WRONLY | os.O_CLOEXEC)
+
+
+def took(thread, counter):
+    """Tell the outside that the call for this record has returned."""
+    os.write(_keys, KEY.pack(os.getpid(), thread, counter))
+
+
+def body(thread, counter):
+    return f"{os.getpid()} {thread} {counter}"
+
+
+def log_many(logger, thread, count, start=0):
+    """Log `count` records, and tell the key of each after its call has returned."""
+    for counter in range(start, start + count):
+        logger.info("%d %d %d", os.getpid(), thread, counter)
+        took(thread, counter)
+
+
+def in_threads(work, *arguments, count=4):
+    """Run `work(number, *arguments)` in `count` threads."""
+    threads = [threading.Thread(target=work, args=(number, *arguments)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def tell(value):
+    """Write one JSON line for the test to read."""
+    os.write(1, json.dumps(value).encode() + b"\n")
+
+
+def hear():
+    """Wait for one line from the test."""
+    return sys.stdin.readline().strip()
+
+
+def cpu_seconds():
+    times = os.times()
+    return times.user + times.system
+
+
+def note_stats(*, is_quiet=True):
+    """Write the counters of all pipelines where the test reads them: the identities are checked after each test."""
+    lifecycle = sys.modules.get("telesink._lifecycle")
+    if lifecycle is None:
+        return
+    lines = [
+        json.dumps({"pid": os.getpid(), "is_quiet": is_quiet, "stats": pipeline.stats().as_dict()}) + "\n"
+        for pipeline in tuple(lifecycle.live)
+    ]
+    descriptor = os.open(os.path.join(FOLDER, "stats"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, "".join(lines).encode())
+    os.close(descriptor)
+
+
+def become_ordinary():
+    """Start this program again without the right of root to open whatever it likes."""
+    if os.geteuid() != 0 or os.environ.get("SUBJECT_IS_ORDINARY"):
+        return
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        if libc.prctl(24, capability, 0, 0, 0) != 0:  # PR_CAPBSET_DROP
+            raise OSError(ctypes.get_errno(), "could not drop a capability")
+    # What is left out of the bounding set is gone with the next program.
+    os.environ["SUBJECT_IS_ORDINARY"] = "1"
+    os.execv(sys.executable, sys.orig_argv)
+
+
+# Imported before telesink, hence called after its own hook, when everything is settled.
+if not os.environ.get("SUBJECT_IS_LOUD"):
+    atexit.register(note_stats)

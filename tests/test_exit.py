@@ -1,0 +1,516 @@
+"""The end of a program, and the waits before it: everything is settled in time, and what was not is told."""
+
+import re
+import signal
+import sqlite3
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+from delivery.harness import Subjects
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the subjects need named pipes and signals")
+
+
+@pytest.fixture
+def subjects(tmp_path):
+    with Subjects(tmp_path) as started:
+        yield started
+
+
+@contextmanager
+def locked(path):
+    """Hold the lock of a database, as another process would."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def create(subjects):
+    """Make the database, so that it can be locked."""
+    subjects.run("import logging, telesink\ntelesink.Pipeline('sqlite:///app.db').enqueue({'body': '0 0 0'})")
+
+
+#: What `create` has stored.
+CREATED = [(0, 0, 0)]
+
+INSTALL = """
+import atexit, logging, os, sys, threading, time
+from delivery.subject_side import DSN, hear, in_threads, log_many, note_stats, tell, took
+import telesink
+
+log = logging.getLogger("exit")
+"""
+
+ENDINGS = {
+    "falling off the end": ("", 0),
+    "sys.exit()": ("sys.exit()", 0),
+    "sys.exit(3)": ("sys.exit(3)", 3),
+    "sys.exit('a reason')": ("sys.exit('a reason')", 1),
+    "an exception": ("raise ValueError('boom')", 1),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", -signal.SIGINT),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_every_way_to_end_delivers_everything_and_keeps_its_exit_code(subjects, ending):
+    last_words, expected = ENDINGS[ending]
+
+    subject = subjects.start(
+        f"{INSTALL}telesink.install_logging(DSN)\nin_threads(lambda number: log_many(log, number, 2_000))\n{last_words}"
+    )
+    code = subject.ends()
+
+    assert code == expected
+    assert subject.own_lines == []
+    rows = subjects.rows()
+    rows.check_exactly(subjects.keys())
+    rows.check_dense()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_could_not_be_delivered_does_not_change_the_exit_code(subjects, ending):
+    last_words, expected = ENDINGS[ending]
+
+    subject = subjects.start(
+        f"{INSTALL}telesink.install_logging('sqlite:///missing/app.db')\nlog.info('0 0 0')\n{last_words}"
+    )
+
+    assert subject.ends() == expected
+    assert len([line for line in subject.own_lines if "not delivered" in line]) == 1
+
+
+def seconds_to_end(subject):
+    """How long the process takes from the moment it tells the time to its end."""
+    told_at = subject.hear()
+    subject.process.wait(60)
+    seconds = time.monotonic() - told_at
+    subject.ends()
+    return seconds
+
+
+LOG_AND_TELL_THE_TIME = f"""{INSTALL}
+telesink.install_logging(sys.argv[1], exit_timeout_seconds=float(sys.argv[2]))
+log_many(log, 0, 300)
+tell(time.monotonic())
+"""
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.2, 1.0])
+def test_a_locked_database_delays_the_end_by_the_exit_timeout_and_no_more(subjects, timeout_seconds):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(LOG_AND_TELL_THE_TIME, "sqlite:///app.db", timeout_seconds)
+
+        seconds = seconds_to_end(subject)
+
+    assert timeout_seconds <= seconds <= timeout_seconds + 0.5
+    assert subject.process.returncode == 0
+    (line,) = [line for line in subject.own_lines if "not delivered" in line]
+    counts = [int(count) for count in re.findall(r"(\d+) exit_", line)]
+    assert "(sqlite: " in line
+    assert sum(counts) == 300
+
+
+def test_a_held_sink_tries_once_more_at_the_end_and_then_gives_up_at_once(subjects):
+    subject = subjects.start(LOG_AND_TELL_THE_TIME, "sqlite:///missing/app.db", 5.0)
+
+    assert seconds_to_end(subject) <= 1.0
+    assert [line for line in subject.own_lines if "not delivered" in line] == [
+        "telesink: records were not delivered (sqlite: 300 exit_deadline); telesink.stats() has the counters"
+    ]
+
+
+def test_a_fault_mended_just_before_the_end_costs_nothing(subjects):
+    subject = subjects.start(
+        f"""{INSTALL}
+telesink.install_logging("sqlite:///later/app.db")
+log_many(log, 0, 300)
+tell(bool(telesink.flush(0.3)))
+hear()
+"""
+    )
+    assert subject.hear() is False
+    (subjects.folder / "later").mkdir()
+    subject.say()
+
+    assert subject.ends() == 0
+    subjects.database = subjects.folder / "later/app.db"
+    subjects.rows().check_exactly(subjects.keys())
+    assert [line for line in subject.own_lines if "not delivered" in line] == []
+
+
+def test_a_sink_that_cannot_deliver_does_not_cost_the_others_their_records(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+telesink.install_logging([DSN, "sqlite:///missing/app.db"])
+log_many(log, 0, 1_000)
+"""
+    )
+
+    subjects.rows().check_exactly(subjects.keys())
+    (line,) = [line for line in subject.own_lines if "not delivered" in line]
+    assert "(sqlite-2: 1000 exit_deadline)" in line
+
+
+ATEXIT_HANDLERS = f"""
+import atexit, logging
+
+def last_words(thread):
+    log_many(logging.getLogger("exit"), thread, 50)
+
+atexit.register(last_words, 1)
+{INSTALL}
+atexit.register(last_words, 2)
+telesink.install_logging(DSN)
+atexit.register(last_words, 3)
+log_many(log, 0, 50)
+"""
+
+
+def test_records_of_exit_handlers_registered_before_and_after_the_import_arrive(subjects):
+    subject = subjects.run(ATEXIT_HANDLERS)
+
+    keys = subjects.keys()
+    assert [key[1] for key in keys[::50]] == [0, 3, 2, 1]
+    subjects.rows().check_exactly(keys)
+    assert subject.errors == []
+
+
+def test_records_of_exit_handlers_registered_before_logging_was_imported_arrive(subjects):
+    subject = subjects.run(
+        f"""
+import atexit
+assert "logging" not in __import__("sys").modules
+
+def last_words():
+    log_many(log, 1, 50)
+
+atexit.register(last_words)
+{INSTALL}
+telesink.install_logging(DSN)
+log_many(log, 0, 50)
+"""
+    )
+
+    keys = subjects.keys()
+    assert len(keys) == 100
+    subjects.rows().check_exactly(keys)
+    assert subject.errors == []
+
+
+def test_logging_shutdown_in_the_middle_of_a_program_only_flushes(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+telesink.install_logging(DSN)
+log_many(log, 0, 100)
+logging.shutdown()
+stats = telesink.stats()["sqlite"]
+assert (stats.delivered, stats.pending) == (100, 0), stats
+log_many(log, 0, 100, 100)
+"""
+    )
+
+    subjects.rows().check_exactly(subjects.keys())
+    assert subject.errors == []
+
+
+def test_threads_that_still_run_when_the_main_program_ends_are_waited_for(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+telesink.install_logging(DSN)
+
+def work():
+    for counter in range(300):
+        log_many(log, 0, 1, counter)
+        time.sleep(0.001)
+
+threading.Thread(target=work).start()
+"""
+    )
+
+    assert len(subjects.keys()) == 300
+    subjects.rows().check_exactly(subjects.keys())
+    assert subject.errors == []
+
+
+DAEMONS = f"""{INSTALL}
+telesink.install_logging(DSN)
+running = threading.Barrier(5)
+
+def work(number):
+    log_many(log, number, 20)
+    running.wait()
+    log_many(log, number, 10_000_000, 20)
+
+for number in range(4):
+    threading.Thread(target=work, args=(number,), daemon=True).start()
+running.wait()
+"""
+
+
+def test_200_programs_end_while_daemon_threads_log_without_crash_hang_or_false_alarm(subjects):
+    def end_one(_):
+        subject = subjects.start(DAEMONS, environment={"SUBJECT_IS_LOUD": "1"})
+        return subject, subject.ends(20)
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(end_one, range(200)))
+
+    assert {code for _, code in ended} == {0}
+    assert [subject.stderr for subject, _ in ended if subject.errors] == []
+    rows = subjects.rows()
+    rows.check_once()
+    rows.check_order()
+    # What was logged before the end began is all there.
+    stored = set(rows.keys)
+    early = [key for key in subjects.keys() if key[2] < 20]
+    assert len(early) == 200 * 80
+    assert [key for key in early if key not in stored] == []
+
+
+def test_os_exit_after_a_flush_loses_nothing(subjects):
+    subjects.run(f"{INSTALL}\ntelesink.install_logging(DSN)\nlog_many(log, 0, 500)\ntelesink.flush()\nos._exit(0)")
+
+    subjects.rows().check_exactly(subjects.keys())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_the_process_costs_at_most_what_was_logged_just_before(subjects, number):
+    subject = subjects.start(
+        f"""{INSTALL}
+telesink.install_logging(DSN)
+log_many(log, 0, 500)
+# The linger of SQLite is 20 ms; nothing is asked, only time passes.
+time.sleep(0.5)
+tell("ready")
+log_many(log, 0, 10_000_000, 500)
+"""
+    )
+    subject.hear()
+    subject.interrupt(number)
+
+    assert subject.ends() == -number
+    rows = subjects.rows()
+    rows.check_once()
+    rows.check_order()
+    assert [key[2] for key in rows.keys[:500]] == list(range(500))
+    assert subject.errors == []
+
+
+def test_closed_standard_streams_do_not_hurt_the_end(subjects):
+    program = f"{INSTALL}\nos.close(2)\ntelesink.install_logging([DSN, 'sqlite:///no/x.db'])\nlog_many(log, 0, 50)"
+
+    subjects.run(program)
+
+    subjects.rows().check_exactly(subjects.keys())
+
+
+# --- waiting -------------------------------------------------------------------------------------------------
+
+
+def test_a_flush_interrupted_by_the_keyboard_ends_at_once_and_the_next_one_is_right(subjects):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{INSTALL}
+telesink.install_logging(DSN)
+log_many(log, 0, 100)
+for _ in range(3):
+    try:
+        tell("flushing")
+        telesink.flush(30)
+    except KeyboardInterrupt:
+        tell(time.monotonic())
+hear()
+receipt = telesink.flush(30)
+tell([receipt.complete, receipt.delivered, receipt.dropped, receipt.pending])
+"""
+        )
+        delays = []
+        for _ in range(3):
+            assert subject.hear() == "flushing"
+            # Told just before the call: let it begin.
+            time.sleep(0.3)
+            sent_at = time.monotonic()
+            subject.interrupt()
+            delays.append(subject.hear() - sent_at)
+    subject.say()
+
+    # The best of three: the machine may be busy with other things.
+    assert min(delays) <= 0.15, delays
+    assert subject.hear() == [True, 100, {}, 0]
+    assert subject.ends() == 0
+    subjects.rows().check_exactly([*subjects.keys(), *CREATED])
+
+
+def test_a_flush_says_what_it_achieved_and_what_it_did_not(subjects):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{INSTALL}
+telesink.install_logging(DSN)
+log_many(log, 0, 100)
+begun = time.monotonic()
+early = telesink.flush(0.2)
+tell([bool(early), early.delivered, early.pending, 0.2 <= time.monotonic() - begun < 1.0, early.seconds >= 0.2])
+hear()
+late = telesink.flush(30)
+tell([bool(late), late.delivered, late.dropped, late.pending])
+tell(bool(telesink.flush(0.0)))
+"""
+        )
+        assert subject.hear() == [False, 0, 100, True, True]
+    subject.say()
+
+    assert subject.hear() == [True, 100, {}, 0]
+    assert subject.hear() is True
+    assert subject.ends() == 0
+
+
+AFLUSH = f"""{INSTALL}
+import asyncio
+telesink.install_logging(DSN)
+log_many(log, 0, 100)
+
+async def main():
+    longest, ticks = 0.0, 0
+
+    async def tick():
+        nonlocal longest, ticks
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.005)
+            longest = max(longest, time.monotonic() - before)
+            ticks += 1
+
+    ticker = asyncio.create_task(tick())
+    receipts = [await telesink.aflush(0.5)]
+    tell([longest, ticks])
+    receipts.append(await asyncio.wait_for(telesink.aflush(30), 30))
+    ticker.cancel()
+    tell([[bool(receipt), receipt.delivered, receipt.pending] for receipt in receipts])
+
+asyncio.run(main())
+"""
+
+
+def test_aflush_waits_without_blocking_the_event_loop(subjects):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(AFLUSH)
+        longest, ticks = subject.hear()
+
+    assert subject.hear() == [[False, 0, 100], [True, 100, 0]]
+    assert ticks >= 50
+    assert longest < 0.1
+    assert subject.ends() == 0
+
+
+BLOCK = f"""{INSTALL}
+import asyncio
+pipeline = telesink.Pipeline(DSN, queue_records_max=50, when_full="block", block_timeout_seconds=0.5)
+
+def offer(count):
+    begun = time.monotonic()
+    taken = sum(pipeline.enqueue({{"body": "0 1 0"}}) for _ in range(count))
+    return [taken, time.monotonic() - begun]
+
+async def on_loop():
+    return offer(20)
+
+tell(offer(50))
+tell(asyncio.run(on_loop()))
+tell(offer(1))
+tell(pipeline.stats().rejected)
+hear()
+pipeline.flush(30)
+"""
+
+
+def test_block_waits_for_room_but_never_on_a_running_event_loop(subjects):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(BLOCK)
+        assert subject.hear()[0] == 50
+
+        taken, seconds = subject.hear()
+        assert (taken, seconds < 0.25) == (0, True)
+        taken, seconds = subject.hear()
+        assert (taken, 0.5 <= seconds < 2.0) == (0, True)
+        assert subject.hear() == {"queue_full": 21}
+    subject.say()
+
+    assert subject.ends() == 0
+
+
+def test_a_blocked_caller_goes_on_as_soon_as_there_is_room(subjects):
+    create(subjects)
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{INSTALL}
+telesink.install_logging(DSN, queue_records_max=50, when_full="block", block_timeout_seconds=60)
+log_many(log, 0, 50)
+tell("full")
+in_threads(lambda number: log_many(log, number, 500, 50))
+telesink.flush(30)
+tell(telesink.stats()["sqlite"].rejected)
+"""
+        )
+        subject.hear()
+    assert subject.hear() == {}
+
+    assert subject.ends() == 0
+    subjects.rows().check_exactly([*subjects.keys(), *CREATED])
+
+
+IDLE = f"""{INSTALL}
+def threads():
+    return sorted(open(f"/proc/self/task/{{task}}/comm").read().strip() for task in os.listdir("/proc/self/task"))
+
+before = threads() if sys.platform == "linux" else []
+telesink.install_logging(DSN)
+tell([name for name in threads() if name not in before] if before else [])
+log_many(log, 0, 1_000)
+telesink.flush()
+tell([name for name in threads() if name not in before] if before else ["telesink-sqlite"])
+idle_from = time.process_time()
+time.sleep(3.0)
+tell(time.process_time() - idle_from)
+telesink.shutdown()
+tell([name for name in threads() if name not in before] if before else [])
+"""
+
+
+def test_an_idle_pipeline_has_one_thread_that_uses_no_processor_time(subjects):
+    subject = subjects.start(IDLE)
+
+    assert subject.hear() == []
+    assert subject.hear() == ["telesink-sqlite"]
+    assert subject.hear() < 0.010
+    subject.hear()
+    assert subject.ends() == 0
+
+
+def test_shutdown_ends_the_threads_and_takes_nothing_more(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+handler = telesink.install_logging(DSN)
+log_many(log, 0, 100)
+receipt = telesink.shutdown()
+assert (bool(receipt), receipt.delivered) == (True, 100), receipt
+log.warning("nobody listens")
+handler.handle(logging.makeLogRecord({{"msg": "too late"}}))
+assert handler.stats().rejected == {{"closed": 1}}, handler.stats()
+if sys.platform == "linux":
+    deadline = time.monotonic() + 10
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(os.listdir("/proc/self/task")) == 1
+"""
+    )
+
+    subjects.rows().check_exactly(subjects.keys())
+    assert [line for line in subject.own_lines if "closed" not in line] == []
