@@ -1,6 +1,6 @@
 """The stored stack trace is the one that CPython's own `traceback` shows, without the lines of carets."""
 
-import os
+import pathlib
 import re
 import traceback
 
@@ -194,7 +194,7 @@ def import_error():
 
 
 def system_error():
-    os.stat("/no/such/file")
+    pathlib.Path("/no/such/file").stat()
 
 
 def keyboard_interrupt():

@@ -30,7 +30,7 @@ def locked(path):
 
 def create(subjects):
     """Make the database, so that it can be locked."""
-    subjects.run("import logging, telesink\ntelesink.Pipeline('sqlite:///app.db').enqueue({'body': '0 0 0'})")
+    subjects.run("import telesink\ntelesink.Pipeline('sqlite:///app.db').enqueue({'body': '0 0 0'})")
 
 
 #: What `create` has stored.
@@ -300,6 +300,64 @@ log_many(log, 0, 10_000_000, 500)
     assert subject.errors == []
 
 
+def test_a_pipeline_that_a_function_made_and_forgot_delivers_its_records(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+def work():
+    pipeline = telesink.Pipeline(DSN)
+    for counter in range(1_000):
+        if pipeline.enqueue({{"body": f"{{os.getpid()}} 0 {{counter}}"}}):
+            took(0, counter)
+
+work()
+"""
+    )
+
+    assert len(subjects.keys()) == 1_000
+    subjects.rows().check_exactly(subjects.keys())
+    assert subject.errors == []
+
+
+def test_what_a_forgotten_pipeline_could_not_deliver_is_told(subjects):
+    subject = subjects.run(
+        f"""{INSTALL}
+def work():
+    telesink.Pipeline("sqlite:///missing/app.db").enqueue({{"body": "forgotten"}})
+
+work()
+time.sleep(float(sys.argv[1]))
+""",
+        0.5,
+    )
+
+    assert [line for line in subject.own_lines if "not delivered" in line] == [
+        "telesink: records were not delivered (sqlite: 1 exit_deadline); telesink.stats() has the counters"
+    ]
+
+
+def test_records_that_never_found_a_sink_are_told(subjects):
+    subject = subjects.run("import telesink\nfor _ in range(1_005): telesink.enqueue({'body': 'waiting'})")
+
+    assert subject.own_lines == [
+        "telesink: records were not delivered (no sink: 1000 pending, 5 queue_full); telesink.stats() has the counters"
+    ]
+
+
+def test_slow_exit_handlers_do_not_use_up_the_time_to_deliver_what_they_log(subjects):
+    subject = subjects.run(
+        f"""
+import atexit
+atexit.register(lambda: (time.sleep(0.5), log_many(log, 1, 50)))
+{INSTALL}
+telesink.install_logging(DSN, exit_timeout_seconds=0.2)
+log_many(log, 0, 50)
+"""
+    )
+
+    subjects.rows().check_exactly(subjects.keys())
+    assert subject.errors == []
+
+
 def test_closed_standard_streams_do_not_hurt_the_end(subjects):
     program = f"{INSTALL}\nos.close(2)\ntelesink.install_logging([DSN, 'sqlite:///no/x.db'])\nlog_many(log, 0, 50)"
 
@@ -502,7 +560,7 @@ log_many(log, 0, 100)
 receipt = telesink.shutdown()
 assert (bool(receipt), receipt.delivered) == (True, 100), receipt
 log.warning("nobody listens")
-handler.handle(logging.makeLogRecord({{"msg": "too late"}}))
+handler.handle(logging.makeLogRecord({{"msg": "too late", "levelno": 40}}))
 assert handler.stats().rejected == {{"closed": 1}}, handler.stats()
 if sys.platform == "linux":
     deadline = time.monotonic() + 10

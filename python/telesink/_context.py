@@ -47,7 +47,7 @@ class context:  # noqa: N801 - used like a function
     {'user_id': 'u-7', 'request_id': 'r-1'}
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         self._new = fields
         self._tokens: list[Token[_native.ContextFields | None]] = []
 

@@ -11,7 +11,6 @@ from telesink import _native
 from telesink._pipeline import Pipeline, live
 from telesink._retired import forget, retired, settle
 from telesink._retired import lost as retired_losses
-from telesink._settings import Settings
 from telesink._stats import merged, sink_stats
 
 TYPE_CHECKING = False
@@ -119,7 +118,8 @@ def _in_order() -> list[Pipeline]:
 
 def _natives() -> list[_native.Pipeline]:
     """The native halves of all pipelines, those that nobody holds any more last."""
-    return [*(pipeline._native for pipeline in _in_order()), *retired()]  # noqa: SLF001 - the other half of the class
+    held = [pipeline._native for pipeline in _in_order()]  # noqa: SLF001 - the other half of the class
+    return held + [native for native, _ in retired()]
 
 
 def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
@@ -133,11 +133,11 @@ def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
 
 def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
-    if not live and not retired():
-        return
     timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
-    _Process.exit_seconds_left = max(timeouts, default=Settings().exit_timeout_seconds)
-    flush_at_exit()
+    timeouts += [timeout_seconds for _, timeout_seconds in retired()]
+    if timeouts:
+        _Process.exit_seconds_left = max(timeouts)
+        flush_at_exit()
 
 
 def flush_at_exit() -> bool:
@@ -159,9 +159,10 @@ def _tell_losses() -> None:
         known = lost.setdefault(name, {})
         for cause, count in causes.items():
             known[cause] = known.get(cause, 0) + count
-    waiting = sum(native.stats()["late_pending"] for native in _natives())
-    if waiting:
-        lost["no sink"] = {"pending": waiting}
+    for counters in [native.stats() for native in _natives()]:
+        if not counters["lanes"]:
+            waiting = {"pending": counters["late_pending"]} if counters["late_pending"] else {}
+            lost["no sink"] = {**waiting, **counters["rejected"]}
     text = "; ".join(
         f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items())
         for name, causes in lost.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 
 from telesink import _native
@@ -63,8 +64,6 @@ class Pipeline:
         for one in dsns:
             self._add(one, None, None, (), (), options, base)
         live.add(self)
-        # A pipeline that a function made and forgot is no reason to forget its records.
-        weakref.finalize(self, retire, self._native, base.exit_timeout_seconds).atexit = False
 
     def enqueue(self, record: Mapping[str, Any]) -> bool:
         """Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
@@ -279,16 +278,27 @@ class Pipeline:
     ) -> None:
         self.close(self.settings.exit_timeout_seconds)
 
+    def __del__(self) -> None:
+        # A pipeline that a function made and forgot is no reason to forget its records.
+        native = getattr(self, "_native", None)
+        if native is not None and not sys.is_finalizing():
+            retire(native, self.settings.exit_timeout_seconds)
+
     def __repr__(self) -> str:
         return f"<telesink.Pipeline {', '.join(self.sinks) or 'without sinks'}>"
 
 
 def option_texts(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Options as the native side takes them: texts."""
-    return [
-        (name, str(value).lower() if isinstance(value, bool) else str(value))
-        for name, value in options.items()
-    ]
+    return [(name, _option_text(value)) for name, value in options.items()]
+
+
+def _option_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(str(item) for item in value)
+    return str(value)
 
 
 def level_number(level: int | str) -> int:

@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from telesink import _native
 
-#: Those that may still hold records. A pipeline leaves once all of them are settled.
-_retired: deque[_native.Pipeline] = deque()
+#: Those that may still hold records, and how long each may hold up the end of the program.
+_retired: deque[tuple[_native.Pipeline, float]] = deque()
 
 #: What those that have left did not deliver, by sink and cause.
 _lost: dict[str, dict[str, int]] = {}
@@ -18,7 +18,7 @@ _lost: dict[str, dict[str, int]] = {}
 def retire(native: _native.Pipeline, timeout_seconds: float) -> None:
     """Let the pipeline take nothing more and settle what it has; called when the last reference to it is gone."""
     native.begin_close(timeout_seconds, True)  # noqa: FBT003 - a native call
-    _retired.append(native)
+    _retired.append((native, timeout_seconds))
     settle()
 
 
@@ -27,12 +27,12 @@ def settle() -> None:
     # Item by item, because another thread may retire a pipeline between any two steps.
     for _ in range(len(_retired)):
         try:
-            native = _retired.popleft()
+            native, timeout_seconds = _retired.popleft()
         except IndexError:
             return
         lanes = native.stats()["lanes"]
         if any(lane["pending"] for lane in lanes):
-            _retired.append(native)
+            _retired.append((native, timeout_seconds))
             continue
         for lane in lanes:
             for cause, count in [*lane["rejected"].items(), *lane["dropped"].items()]:
@@ -40,8 +40,8 @@ def settle() -> None:
                 causes[cause] = causes.get(cause, 0) + count
 
 
-def retired() -> list[_native.Pipeline]:
-    """Those that may still hold records."""
+def retired() -> list[tuple[_native.Pipeline, float]]:
+    """Those that may still hold records, and how long each may hold up the end of the program."""
     return list(_retired)
 
 

@@ -10,7 +10,7 @@ from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Self
 
 MIB = 1024 * 1024
@@ -145,17 +145,17 @@ class Settings:
         resource: Mapping[str, str] = _UNSET,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in _DEFAULTS and value is not _UNSET}
-        sources = [
-            (given, "the argument `{}`"),
-            (_from_environment(), "the environment variable TELESINK_{}"),
+        sources: list[tuple[Mapping[str, Any], Callable[[str], str]]] = [
+            (given, lambda name: f"the argument `{name}`"),
+            (_from_environment(), lambda name: f"the environment variable TELESINK_{name.upper()}"),
             _from_file(),
         ]
         origins: dict[str, str] = {}
         for name, default in _DEFAULTS.items():
             value, origin = default, "the default"
-            for values, form in sources:
+            for values, origin_of in sources:
                 if name in values:
-                    value, origin = values[name], form.format(name.upper() if "TELESINK_" in form else name)
+                    value, origin = values[name], origin_of(name)
                     break
             origins[name] = origin
             object.__setattr__(self, name, _typed(name, value, origin))
@@ -242,16 +242,25 @@ def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one re
         return _redact(value, origin)
     if name == "resource":
         return _resource(value, origin)
-    if name == "dead_letter":
-        return None if value in (None, "", "none", "None") else os.path.abspath(os.fspath(value))
     _native.check_setting(name, _text(value), origin)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return None
+    if name == "dead_letter":
+        return _path(value, origin)
     if name in ("urgent_level", "when_full"):
         return value
     if name.endswith("_seconds"):
         return _native.parse_seconds(value) if isinstance(value, str) else float(value)
     return _native.parse_bytes(value) if isinstance(value, str) else int(value)
+
+
+def _path(value: Any, origin: str) -> str:
+    try:
+        return os.path.abspath(os.fsdecode(value))
+    except TypeError:
+        found = type(value).__name__
+        message = f"setting `dead_letter` is a {found} (from {origin}); expected the path of a file"
+        raise ConfigError(message, 'for example dead_letter="refused.ndjson"') from None
 
 
 def _redact(value: object, origin: str) -> bool | Redaction:
@@ -278,7 +287,11 @@ def _redact(value: object, origin: str) -> bool | Redaction:
 
 def _resource(value: object, origin: str) -> Mapping[str, str]:
     if isinstance(value, str):
-        pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        for key, separator, _ in pairs:
+            if not separator or not key.strip():
+                message = f"setting `resource` holds {key!r} (from {origin}); expected pairs as in a=b,c=d"
+                raise ConfigError(message, "for example service.version=1.2,cloud.region=eu")
         return {key.strip(): text.strip() for key, _, text in pairs}
     try:
         return {str(key): str(text) for key, text in dict(value).items()}  # type: ignore[call-overload]
@@ -295,13 +308,27 @@ def _from_environment() -> dict[str, str]:
             name = variable.removeprefix("TELESINK_").lower()
             if name in _DEFAULTS:
                 found[name] = value
+            else:
+                _refuse_near_miss(variable, name)
     return found
 
 
-def _from_file() -> tuple[dict[str, Any], str]:
+def _refuse_near_miss(variable: str, name: str) -> None:
+    """Refuse a misspelt variable; others may be anybody's, as Kubernetes' for a service called telesink."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(name, _DEFAULTS, n=1, cutoff=0.8)
+    if nearest:
+        right = f"TELESINK_{nearest[0].upper()}"
+        raise ConfigError(
+            f"unknown environment variable {variable}; did you mean {right}?", "correct it, or unset it"
+        )
+
+
+def _from_file() -> tuple[dict[str, Any], Callable[[str], str]]:
     path = os.environ.get("TELESINK_SETTINGS_FILE")
     if not path:
-        return {}, ""
+        return {}, str
     import tomllib
 
     try:
@@ -311,7 +338,10 @@ def _from_file() -> tuple[dict[str, Any], str]:
         message = f"could not read the settings file {path!r} (from TELESINK_SETTINGS_FILE): {error}"
         raise ConfigError(message, "mend the file, or unset the variable") from None
     values = values.get("telesink", values)
+    if not isinstance(values, dict):
+        message = f"`telesink` in the settings file {path!r} is {values!r}; expected a table"
+        raise ConfigError(message, "write [telesink] above the settings")
     for name in values:
         if name not in _DEFAULTS:
             raise unknown_name(name, f"in the settings file {path!r}")
-    return values, f"`{{}}` in the settings file {path}"
+    return values, lambda name: f"`{name}` in the settings file {path}"

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// One line a topic and minute is enough for a person and cannot fill a disk.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Says things at most once a minute each.
 #[derive(Debug, Default)]

@@ -30,7 +30,7 @@ const BATCH_BYTES_LIMIT: u64 = 1 << 30;
 
 /// Longest duration that may be set: one year. Longer ones are typing errors (milliseconds taken for
 /// seconds), and added to a clock reading this one is far from overflow.
-const DURATION_LIMIT: Duration = Duration::from_secs(365 * 86_400);
+const DURATION_LIMIT: Duration = Duration::from_hours(8760);
 
 /// Shortest wait between two attempts: a destination that fails at once must not be asked in a busy loop.
 const RETRY_MIN: Duration = Duration::from_millis(1);

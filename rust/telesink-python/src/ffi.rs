@@ -101,6 +101,9 @@ pub(crate) fn format<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: both are live objects; the answer is a new reference or null with an exception set.
     unsafe {
-        Bound::from_owned_ptr_or_err(template.py(), ffi::PyUnicode_Format(template.as_ptr(), arguments.as_ptr()))
+        Bound::from_owned_ptr_or_err(
+            template.py(),
+            ffi::PyUnicode_Format(template.as_ptr(), arguments.as_ptr()),
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
 
 use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
-use crate::patience::Waiting;
+use crate::sources::{Process, SinkSource};
 use crate::{errors, process, redaction, report};
 use arc_swap::{ArcSwap, Guard};
 use pyo3::prelude::*;
@@ -13,41 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::diagnostics::Diagnostics;
-use telesink_core::dsn::Dsn;
-use telesink_core::error::ConfigError;
-use telesink_core::lane::LaneSpec;
-use telesink_core::pipeline::{Flush, Pipeline as Core, View};
-use telesink_core::record::tables::Resource;
+use telesink_core::pipeline::Flush;
 use telesink_core::redact::Redaction;
-use telesink_core::settings::Settings;
-use telesink_core::sinks;
 use telesink_core::stats::{Receipt, RejectCause};
 
 /// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
 const SIGNAL_SLICE: Duration = Duration::from_millis(50);
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
-
-/// What one `add_sink` asked for; kept to build the pipeline again in the child of a fork.
-#[derive(Clone)]
-struct SinkSource {
-    dsn: String,
-    options: Vec<(String, String)>,
-    settings: Vec<(String, String, String)>,
-    base_directory: PathBuf,
-    name: Option<String>,
-    level: Option<i32>,
-    include: Vec<String>,
-    exclude: Vec<String>,
-}
-
-/// The core pipeline of one process, and what it takes to build it again in another.
-#[derive(Clone)]
-pub(crate) struct Process {
-    core: Arc<Core>,
-    capture: CaptureSettings,
-    sources: Vec<(String, SinkSource)>,
-}
 
 /// A native pipeline. See `telesink.Pipeline` for the typed front.
 #[pyclass(frozen, module = "telesink._native")]
@@ -75,12 +48,16 @@ impl Pipeline {
     fn new(resource: Vec<(String, String)>, redaction: &redaction::RedactionSet) -> Self {
         let set = redaction.shared();
         Self {
-            process: ArcSwap::from_pointee(Process::new(&resource, &set, CaptureSettings {
-                record_bytes_max: 1 << 20,
-                urgent_level: 40,
-                process_id: i64::from(std::process::id()),
-                generation: process::generation(),
-            })),
+            process: ArcSwap::from_pointee(Process::new(
+                &resource,
+                &set,
+                CaptureSettings {
+                    record_bytes_max: 1 << 20,
+                    urgent_level: 40,
+                    process_id: i64::from(std::process::id()),
+                    generation: process::generation(),
+                },
+            )),
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             version: AtomicU64::new(1),
             resource,
@@ -218,7 +195,8 @@ impl Pipeline {
     fn records<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyList>>> {
         let process = self.process();
         let lanes = process.core.lanes();
-        let store = lanes.iter().find(|lane| lane.name() == name).and_then(|lane| lane.spec().plan.memory.clone());
+        let store =
+            lanes.iter().find(|lane| lane.name() == name).and_then(|lane| lane.spec().plan.memory.clone());
         store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
     }
 
@@ -263,54 +241,6 @@ impl FlushTicket {
     }
 }
 
-impl Process {
-    fn new(resource: &[(String, String)], redaction: &Arc<Redaction>, capture: CaptureSettings) -> Self {
-        let core = Arc::new(Core::new(Resource::new(resource), Arc::clone(redaction)));
-        Self { core, capture, sources: Vec::new() }
-    }
-
-    /// Plans a sink and adds its lane.
-    fn add(&self, source: &SinkSource, known_name: Option<&str>) -> Result<(String, CaptureSettings), ConfigError> {
-        let mut settings = Settings::reference_for_tests();
-        for (name, value, origin) in &source.settings {
-            settings.apply(name, value, origin)?;
-        }
-        let mut dsn = Dsn::parse(&source.dsn, &source.options, &source.base_directory)?;
-        let plan = sinks::plan(&mut dsn)?;
-        settings.take_from(&mut dsn)?;
-        let level = dsn.take_level("level")?.or(source.level).unwrap_or(0);
-        let include = dsn.take_list("include")?.unwrap_or_else(|| source.include.clone());
-        let exclude = dsn.take_list("exclude")?.unwrap_or_else(|| source.exclude.clone());
-        dsn.finish()?;
-        settings.check()?;
-        let name = match known_name.or(source.name.as_deref()) {
-            Some(name) => name.to_owned(),
-            None => self.free_name(plan.kind),
-        };
-        let capture = CaptureSettings {
-            record_bytes_max: settings.record_bytes_max,
-            urgent_level: settings.urgent_level,
-            ..self.capture
-        };
-        self.core.add_lane(LaneSpec { name: name.clone(), index: 0, plan, settings, level, include, exclude })?;
-        Ok((name, capture))
-    }
-
-    /// `sqlite`, then `sqlite-2`, `sqlite-3` …
-    fn free_name(&self, kind: &str) -> String {
-        let lanes = self.core.lanes();
-        let is_free = |name: &str| lanes.iter().all(|lane| lane.name() != name);
-        let numbered = (2..).map(|number| format!("{kind}-{number}"));
-        std::iter::once(kind.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
-    }
-
-    #[inline]
-    fn offer(&self, view: &View, captured: Captured<'_>, py: Python<'_>) -> bool {
-        let Captured { record, levelno, logger } = captured;
-        self.core.offer_through(view, levelno, &logger, record, &Waiting::new(py))
-    }
-}
-
 impl Pipeline {
     /// The pipeline of this process; built anew after a fork.
     #[inline]
@@ -344,7 +274,9 @@ impl Pipeline {
             match process.add(source, Some(name)) {
                 Ok(_) => process.sources.push((name.clone(), source.clone())),
                 // It was accepted in the parent; should the child see it differently, the child's log must go on.
-                Err(error) => self.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}")),
+                Err(error) => {
+                    self.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}"));
+                }
             }
         }
         // Should another thread of the child have been faster, its pipeline stays and this one, unused, is let go.
@@ -386,7 +318,8 @@ impl Pipeline {
             }
             Err(_panic) => {
                 self.process().core.reject(RejectCause::Panic);
-                self.diagnostics.say("panic", || "a panic on the caller's path was caught; please report it".to_owned());
+                self.diagnostics
+                    .say("panic", || "a panic on the caller's path was caught; please report it".to_owned());
                 Ok(None)
             }
         }

@@ -9,6 +9,7 @@ mod process;
 mod redaction;
 mod report;
 mod settings;
+mod sources;
 
 use pyo3::prelude::*;
 
@@ -24,7 +25,9 @@ mod _native {
     #[pymodule_export]
     use super::redaction::RedactionSet;
     #[pymodule_export]
-    use super::settings::{check_setting, check_settings, dsn_identity, parse_bytes, parse_level, parse_seconds};
+    use super::settings::{
+        check_setting, check_settings, dsn_identity, parse_bytes, parse_level, parse_seconds,
+    };
 
     /// Version of the wheel.
     #[pymodule_export]
@@ -34,5 +37,3 @@ mod _native {
     #[pymodule_export]
     const IS_DEBUG_BUILD: bool = cfg!(debug_assertions);
 }
-
-

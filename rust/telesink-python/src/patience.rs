@@ -19,7 +19,8 @@ impl<'py> Waiting<'py> {
     /// asyncio runs none.
     fn runs_event_loop(&self) -> PyResult<bool> {
         let py = self.py;
-        let modules = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.cast_into::<PyDict>()?;
+        let modules =
+            py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.cast_into::<PyDict>()?;
         match modules.get_item(intern!(py, "asyncio"))? {
             Some(asyncio) => Ok(!asyncio.call_method0(intern!(py, "_get_running_loop"))?.is_none()),
             None => Ok(false),

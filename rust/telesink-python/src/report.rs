@@ -73,7 +73,11 @@ pub(crate) fn pipeline<'py>(py: Python<'py>, stats: &PipelineStats) -> PyResult<
 }
 
 /// Stored log records as dicts, with the keys that `enqueue` takes and those of the tables.
-pub(crate) fn records<'py>(py: Python<'py>, entries: &[Entry], tables: &Tables) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn records<'py>(
+    py: Python<'py>,
+    entries: &[Entry],
+    tables: &Tables,
+) -> PyResult<Bound<'py, PyList>> {
     let scopes = tables.scopes();
     let records = PyList::empty(py);
     for entry in entries {

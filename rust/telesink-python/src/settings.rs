@@ -1,5 +1,7 @@
 //! The rules of settings and words of sizes, for Python's `Settings`: one home for both layers.
 
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands the arguments it has extracted over by value")]
+
 use crate::errors;
 use pyo3::prelude::*;
 use telesink_core::dsn::units;

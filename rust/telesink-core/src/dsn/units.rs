@@ -11,7 +11,7 @@ pub const DURATION_EXPECTED: &str =
 
 /// Longest duration that is read: 100 years. Far above anything useful and far below the point where adding
 /// it to a clock reading overflows.
-const DURATION_MAX: Duration = Duration::from_secs(36_525 * 86_400);
+const DURATION_MAX: Duration = Duration::from_hours(876_600);
 
 /// Largest size that is read. Sizes are compared with file sizes and stored counters, which are signed.
 const BYTES_MAX: u64 = i64::MAX as u64;

@@ -22,7 +22,7 @@ impl Backoff {
         let ceiling = self.initial.saturating_mul(1 << self.attempts.min(20)).min(self.longest);
         self.attempts = self.attempts.saturating_add(1);
         let share = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        asked.map_or_else(|| ceiling.mul_f64(share), |asked| asked.min(Duration::from_secs(300)))
+        asked.map_or_else(|| ceiling.mul_f64(share), |asked| asked.min(Duration::from_mins(5)))
     }
 
     /// Failures since the last success.

@@ -23,7 +23,7 @@ use std::time::Duration;
 const CIRCUIT_REFUSALS: usize = 32;
 
 /// Longest pause between two probes of a held lane.
-const HOLD_MAX: Duration = Duration::from_secs(60);
+const HOLD_MAX: Duration = Duration::from_mins(1);
 
 /// The code of a record over which the sink panicked.
 const PANIC_CODE: &str = "sink_panic";

@@ -73,7 +73,7 @@ pub fn end_nested(out: &mut [u8], start: usize) {
 
 /// Reads the fields of one message in order. Ends at the first malformed byte: everything that telesink
 /// reads was written by telesink, so that is a bug to see in tests, not an input to report.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Fields<'a> {
     rest: &'a [u8],
 }

@@ -24,6 +24,7 @@ impl Sink for NullSink {
 }
 
 /// Plans the sink; it has no options.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every planner")]
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     Ok(SinkPlan {
         kind: "null",

@@ -50,9 +50,9 @@ impl ContextFields {
 /// Tells how to read the context variable.
 #[pyfunction]
 pub(crate) fn set_context_getter(getter: Bound<'_, PyAny>) -> PyResult<()> {
-    GETTER.set(getter.py(), getter.unbind()).map_err(|_| {
-        pyo3::exceptions::PyRuntimeError::new_err("the context getter is set already")
-    })
+    GETTER
+        .set(getter.py(), getter.unbind())
+        .map_err(|_| pyo3::exceptions::PyRuntimeError::new_err("the context getter is set already"))
 }
 
 /// The fields of the current context, if there are any.

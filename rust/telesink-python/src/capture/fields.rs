@@ -9,9 +9,29 @@ use smallvec::SmallVec;
 /// The standard fields, in the order in which `LogRecord.__init__` sets them (3.11; `taskName` since 3.12), then
 /// those that a `Formatter` adds.
 const NAMES: [&str; 23] = [
-    "name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module", "exc_info", "exc_text",
-    "stack_info", "lineno", "funcName", "created", "msecs", "relativeCreated", "thread", "threadName", "processName",
-    "process", "taskName", "message", "asctime",
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
 ];
 
 /// Fields that every record of every version has, in this order.
@@ -55,8 +75,8 @@ impl<'py> Fields<'py> {
     /// Reads a record's `__dict__`.
     pub(crate) fn of(dict: &Bound<'py, PyDict>) -> Self {
         let py = dict.py();
-        let interned =
-            INTERNED.get_or_init(py, || NAMES.iter().map(|name| PyString::intern(py, name).unbind()).collect());
+        let interned = INTERNED
+            .get_or_init(py, || NAMES.iter().map(|name| PyString::intern(py, name).unbind()).collect());
         let mut fields = Self {
             objects: [const { None }; OBJECTS],
             levelno: None,
@@ -96,7 +116,7 @@ impl<'py> Fields<'py> {
         match slot {
             4 => self.levelno = any_integer(value),
             11 => self.line = any_integer(value),
-            13 => self.created = value.cast::<PyFloat>().ok().map(|seconds| seconds.value()),
+            13 => self.created = value.cast::<PyFloat>().ok().map(pyo3::types::PyFloatMethods::value),
             16 => self.thread = any_integer(value),
             19 => self.process = any_integer(value),
             // Derived from other fields.

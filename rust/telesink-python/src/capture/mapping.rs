@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 use std::borrow::Cow;
 use std::sync::Arc;
-use telesink_core::redact::Redaction;
 use telesink_core::clock;
 use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::value::Scalar;
 use telesink_core::record::{Header, Signal, level};
+use telesink_core::redact::Redaction;
 
 /// The keys with a meaning of their own; all others become attributes.
 const KEYS: [&str; 8] =
@@ -59,13 +59,13 @@ pub(crate) fn capture_mapping<T>(
     let redaction = view.redaction();
     let scope = bench.scope(pipeline, &logger);
     bench.builder.severity(level::severity_of(levelno), level::name_of(levelno));
-    let shown = text::render(&body, &mut bench.builder, |body| body.str())?;
+    let shown = text::render(&body, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
     let room = bench.builder.room();
     let shown = text::read(&shown, room, &mut bench.builder);
     bench.builder.body(&message::clean(&shown, redaction));
     let event_name = present(&dict, "event_name")?.or(event_type);
     if let Some(name) = event_name {
-        let name = text::render(&name, &mut bench.builder, |name| name.str())?;
+        let name = text::render(&name, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
         let name = text::read(&name, 256, &mut bench.builder);
         bench.builder.event_name(&name);
     }
@@ -147,9 +147,16 @@ fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
 fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
     let Some(value) = present(dict, "time")? else { return Ok(None) };
     if let Ok(number) = value.cast::<PyInt>() {
-        return number.extract::<i64>().ok().and_then(|nanos| u64::try_from(nanos).ok()).map(Some).ok_or_else(|| {
-            PyValueError::new_err(format!("`time` is {value}, expected nanoseconds since 1970 (before 2262)"))
-        });
+        return number
+            .extract::<i64>()
+            .ok()
+            .and_then(|nanos| u64::try_from(nanos).ok())
+            .map(Some)
+            .ok_or_else(|| {
+                PyValueError::new_err(format!(
+                    "`time` is {value}, expected nanoseconds since 1970 (before 2262)"
+                ))
+            });
     }
     let py = value.py();
     let Some(timestamp) = value.getattr_opt(intern!(py, "timestamp"))? else {
@@ -192,15 +199,17 @@ fn write_attributes(
     let own = dict.iter().filter(|(key, _)| {
         !key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| KEYS.contains(&key)))
     });
-    let pairs: Vec<_> = nested.iter().flat_map(|nested| nested.iter()).chain(own).collect();
+    let pairs: Vec<_> = nested.iter().flat_map(pyo3::types::PyDictMethods::iter).chain(own).collect();
     for (key, value) in pairs {
-        let key = text::render(&key, &mut bench.builder, |key| key.str())?;
+        let key = text::render(&key, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
         let key = text::read(&key, 256, &mut bench.builder).into_owned();
         reader.attribute(&mut bench.builder, &key, &value)?;
         names.push(key);
     }
     if let Some(bound) = context::current(py) {
-        bound.get().append(py, redaction, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
+        bound
+            .get()
+            .append(py, redaction, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
     }
     Ok(())
 }

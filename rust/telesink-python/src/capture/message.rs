@@ -42,7 +42,7 @@ pub(crate) fn render<'py>(
         // An empty tuple means "do not format", as in the stdlib; an empty mapping does as well.
         match args.cast_exact::<PyTuple>() {
             Ok(args) => !args.is_empty(),
-            Err(_) => !args.cast::<PyDict>().is_ok_and(|args| args.is_empty()),
+            Err(_) => !args.cast::<PyDict>().is_ok_and(pyo3::types::PyDictMethods::is_empty),
         }
     });
     if is_plain_record {
@@ -58,7 +58,7 @@ pub(crate) fn render<'py>(
             _ => {}
         }
     }
-    let template = text::render(msg, builder, |msg| msg.str())?;
+    let template = text::render(msg, builder, pyo3::types::PyAnyMethods::str)?;
     let formatted = record.call_method0(pyo3::intern!(py, "getMessage"));
     settle(&template, formatted, builder)
 }
@@ -73,7 +73,8 @@ fn settle<'py>(
         Ok(text) => return Ok(Message::Text(text)),
         Err(error) => error,
     };
-    let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+    let text =
+        error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
     let kind = text::pass_base_exceptions(py, error)?;
     builder.mark(flag::FORMAT_ERROR);
     Ok(Message::Broken { template: template.clone(), error: format!("{kind}: {text}") })
@@ -98,7 +99,7 @@ pub(crate) fn put_broken(
     let Some(args) = fields.get(field::ARGS) else { return Ok(()) };
     let mut shown = String::new();
     let mut show = |arg: &Bound<'_, PyAny>, builder: &mut LogBuilder| -> PyResult<()> {
-        let rendered = text::render(arg, builder, |arg| arg.repr())?;
+        let rendered = text::render(arg, builder, pyo3::types::PyAnyMethods::repr)?;
         let text = text::read(&rendered, ARGUMENT_BYTES_MAX, builder);
         if !shown.is_empty() {
             shown.push_str(", ");

@@ -18,8 +18,8 @@ mod values;
 pub(crate) use mapping::capture_mapping;
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 
+use crate::sources::Process;
 use std::cell::{Cell, RefCell};
-use crate::handle::Process;
 use std::sync::Arc;
 use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::encode::LogBuilder;
@@ -87,8 +87,7 @@ impl Workbench {
             return cached.index;
         }
         let index = pipeline.tables().scope_index(name);
-        self.scopes[slot] =
-            Some(CachedScope { instance: pipeline.instance(), name: name.to_owned(), index });
+        self.scopes[slot] = Some(CachedScope { instance: pipeline.instance(), name: name.to_owned(), index });
         index
     }
 }

@@ -23,9 +23,12 @@ struct Place {
     line: u32,
 }
 
+/// A class and the name that is shown for it.
+type KnownClass = (Py<PyType>, Rc<str>);
+
 thread_local! {
     static KNOWN: RefCell<Vec<Option<Place>>> = RefCell::new((0..PLACES).map(|_| None).collect());
-    static NAMES: RefCell<Vec<Option<(Py<PyType>, Rc<str>)>>> = RefCell::new((0..CLASSES).map(|_| None).collect());
+    static NAMES: RefCell<Vec<Option<KnownClass>>> = RefCell::new((0..CLASSES).map(|_| None).collect());
 }
 
 #[inline]

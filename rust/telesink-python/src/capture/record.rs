@@ -4,12 +4,12 @@ use super::fields::{Fields, field};
 use super::message::{self, Message};
 use super::values::ValueReader;
 use super::{Workbench, context, exception, otel, text};
+use crate::ffi::instance_dict;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 use smallvec::SmallVec;
-use crate::ffi::instance_dict;
 use std::borrow::Cow;
 use std::sync::Arc;
 use telesink_core::clock;
@@ -115,11 +115,7 @@ fn plain_class(py: Python<'_>) -> PyResult<&Py<PyType>> {
 /// The record's `__dict__`; empty for objects without one.
 fn fields_of<'py>(record: &Bound<'py, PyAny>, is_plain: bool) -> Bound<'py, PyDict> {
     let py = record.py();
-    let dict = if is_plain {
-        instance_dict(record)
-    } else {
-        record.getattr(intern!(py, "__dict__"))
-    };
+    let dict = if is_plain { instance_dict(record) } else { record.getattr(intern!(py, "__dict__")) };
     dict.ok().and_then(|dict| dict.cast_into().ok()).unwrap_or_else(|| PyDict::new(py))
 }
 
@@ -153,8 +149,8 @@ fn write_message<'py>(
         Message::Dict(dict) => {
             let event = dict.get_item(intern!(py, "event")).ok().flatten();
             let shown = match &event {
-                Some(event) => text::render(event, builder, |event| event.str())?,
-                None => text::render(dict.as_any(), builder, |dict| dict.str())?,
+                Some(event) => text::render(event, builder, pyo3::types::PyAnyMethods::str)?,
+                None => text::render(dict.as_any(), builder, pyo3::types::PyAnyMethods::str)?,
             };
             write_body(bench, &shown, redaction);
             return Ok(Some(dict));
@@ -238,8 +234,14 @@ impl<'py> Extras<'_, '_, 'py> {
         match &*text {
             // loguru hands its own extra over as one dict.
             "extra" if value.is_instance_of::<PyDict>() => return self.spread(value.cast::<PyDict>()?, &[]),
-            "otelTraceID" => return self.id(value, |ids, id| ids.trace_id = id),
-            "otelSpanID" => return self.id(value, |ids, id| ids.span_id = id),
+            "otelTraceID" => {
+                self.id(value, |ids, id| ids.trace_id = id);
+                return Ok(());
+            }
+            "otelSpanID" => {
+                self.id(value, |ids, id| ids.span_id = id);
+                return Ok(());
+            }
             "otelTraceSampled" | "otelServiceName" => return Ok(()),
             "otel.event.name" => {
                 if let Ok(event) = value.cast::<PyString>() {
@@ -264,7 +266,7 @@ impl<'py> Extras<'_, '_, 'py> {
             let key = if key.is_instance_of::<PyString>() {
                 key
             } else {
-                text::render(&key, &mut self.bench.builder, |key| key.str())?.into_any()
+                text::render(&key, &mut self.bench.builder, pyo3::types::PyAnyMethods::str)?.into_any()
             };
             let is_left_out =
                 key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| but.contains(&key)));
@@ -275,15 +277,10 @@ impl<'py> Extras<'_, '_, 'py> {
         Ok(())
     }
 
-    fn id<const N: usize>(
-        &mut self,
-        value: &Bound<'py, PyAny>,
-        set: impl FnOnce(&mut otel::Ids, [u8; N]),
-    ) -> PyResult<()> {
+    fn id<const N: usize>(&mut self, value: &Bound<'py, PyAny>, set: impl FnOnce(&mut otel::Ids, [u8; N])) {
         if let Some(id) = otel::parse_hex(value) {
             set(self.ids.get_or_insert_default(), id);
         }
-        Ok(())
     }
 }
 
@@ -303,5 +300,5 @@ fn write_exc_text(bench: &mut Workbench, fields: &Fields<'_>, redaction: &Redact
 fn created(fields: &Fields<'_>) -> Option<u64> {
     let seconds = fields.created?;
     // i64 nanoseconds end in the year 2262; what lies beyond is a clock gone wrong.
-    (seconds.is_finite() && (0.0..9.2e9).contains(&seconds)).then(|| (seconds * 1e9) as u64)
+    (seconds.is_finite() && (0.0..9.2e9).contains(&seconds)).then_some((seconds * 1e9) as u64)
 }

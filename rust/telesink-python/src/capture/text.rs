@@ -12,7 +12,11 @@ pub(crate) const REPR_BYTES_MAX: usize = 1_024;
 /// Reads `text`, at most `bytes_max` of it (rounded up to whole characters; the builder cuts exactly). Lone
 /// surrogates become U+FFFD and mark the record.
 #[inline]
-pub(crate) fn read<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder: &mut LogBuilder) -> Cow<'t, str> {
+pub(crate) fn read<'t>(
+    text: &'t Bound<'_, PyString>,
+    bytes_max: usize,
+    builder: &mut LogBuilder,
+) -> Cow<'t, str> {
     // Asking for UTF-8 pins a second copy of a non-ASCII string to it for as long as it lives; with a huge one only
     // the part that can be kept is looked at. A character is at least one byte, so the cut can only be too late.
     let is_long = text.code_point_len().is_ok_and(|length| length > bytes_max.saturating_add(1));
@@ -27,9 +31,10 @@ pub(crate) fn read<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder:
 
 #[cold]
 fn read_start<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder: &mut LogBuilder) -> Cow<'t, str> {
-    let start = text.cast::<PySequence>().map_err(PyErr::from).and_then(|text| {
-        text.get_slice(0, bytes_max.saturating_add(1)).map(Bound::into_any)
-    });
+    let start = text
+        .cast::<PySequence>()
+        .map_err(PyErr::from)
+        .and_then(|text| text.get_slice(0, bytes_max.saturating_add(1)).map(Bound::into_any));
     let length = text.code_point_len().unwrap_or(0) as u64;
     builder.note_truncation(length);
     let Ok(start) = start else { return Cow::Borrowed("") };

@@ -3,7 +3,9 @@
 use super::text::{self, REPR_BYTES_MAX};
 use crate::ffi::{small_integer, walk_dict};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
+};
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
 use telesink_core::record::flag;
 use telesink_core::record::value::{Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar};
@@ -60,7 +62,12 @@ impl<'r> ValueReader<'r> {
         self.other_attribute(builder, key, value)
     }
 
-    fn other_attribute(&mut self, builder: &mut LogBuilder, key: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn other_attribute(
+        &mut self,
+        builder: &mut LogBuilder,
+        key: &str,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         if value.is_none() {
             builder.attribute(key, Scalar::Null);
             return Ok(());
@@ -182,7 +189,12 @@ impl<'r> ValueReader<'r> {
         done
     }
 
-    fn pair(&mut self, builder: &mut LogBuilder, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn pair(
+        &mut self,
+        builder: &mut LogBuilder,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let key = key_text(builder, key)?;
         let pair = begin_pair(builder.buffer(), 0x0a, &key);
         let written = if self.redaction.hides_name(&key) && !value.is_none() && !is_number_like(value) {
@@ -217,13 +229,17 @@ impl<'r> ValueReader<'r> {
         }
         let text = match module.as_str() {
             "datetime" => text::render(value, builder, |value| {
-                let form = if value.hasattr("isoformat")? { value.call_method0("isoformat")? } else { value.str()?.into_any() };
+                let form = if value.hasattr("isoformat")? {
+                    value.call_method0("isoformat")?
+                } else {
+                    value.str()?.into_any()
+                };
                 form.cast_into::<PyString>().map_err(PyErr::from)
             })?,
             "decimal" | "uuid" | "pathlib" | "pathlib._local" | "fractions" | "ipaddress" => {
-                text::render(value, builder, |value| value.str())?
+                text::render(value, builder, pyo3::types::PyAnyMethods::str)?
             }
-            _ => text::render(value, builder, |value| value.repr())?,
+            _ => text::render(value, builder, pyo3::types::PyAnyMethods::repr)?,
         };
         let text = text::read(&text, REPR_BYTES_MAX, builder);
         let text = self.redaction.redact_text(&text);
@@ -274,12 +290,14 @@ fn is_number_like(value: &Bound<'_, PyAny>) -> bool {
 
 /// An integer past 64 bits: its digits, or its size if the digits would take too long to make.
 fn long_integer(builder: &mut LogBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
-    let bits: usize = integer.call_method0("bit_length").and_then(|bits| bits.extract()).unwrap_or(usize::MAX);
+    let bits: usize =
+        integer.call_method0("bit_length").and_then(|bits| bits.extract()).unwrap_or(usize::MAX);
     if bits > INTEGER_BITS_MAX {
         builder.mark(flag::SANITISED);
         return Ok(format!("<integer of {bits} bits>"));
     }
-    text::render(integer.as_any(), builder, |integer| integer.str()).map(|text| text.to_string_lossy().into_owned())
+    text::render(integer.as_any(), builder, pyo3::types::PyAnyMethods::str)
+        .map(|text| text.to_string_lossy().into_owned())
 }
 
 /// The elements of a list, tuple or set, as a snapshot; `None` for anything else.
@@ -301,12 +319,11 @@ fn elements<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, Py
 
 fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
     let rendered;
-    let key = match key.cast::<PyString>() {
-        Ok(text) => text,
-        Err(_) => {
-            rendered = text::render(key, builder, |key| key.str())?;
-            &rendered
-        }
+    let key = if let Ok(text) = key.cast::<PyString>() {
+        text
+    } else {
+        rendered = text::render(key, builder, pyo3::types::PyAnyMethods::str)?;
+        &rendered
     };
     let text = text::read(key, KEY_BYTES_MAX, builder);
     Ok(builder.fit(&text, KEY_BYTES_MAX).into_owned())

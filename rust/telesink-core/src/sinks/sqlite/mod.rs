@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// How long `SQLite` itself waits for another writer. Short, so that a lane can be closed meanwhile; the lane's own
 /// retry does the rest.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(1_000);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// WAL kept on disk after a checkpoint, in bytes (64 MiB): a burst must not leave its high-water mark for ever.
 const JOURNAL_BYTES_MAX: i64 = 64 << 20;

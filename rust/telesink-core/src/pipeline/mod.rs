@@ -1,9 +1,15 @@
 //! The pipeline: capture once, filter per lane, hand the shared record to each lane's queue.
 
+mod flush;
+mod view;
+
+pub use flush::Flush;
+pub use view::View;
+
 use crate::clock;
 use crate::diagnostics::Diagnostics;
 use crate::error::ConfigError;
-use crate::lane::{BarrierId, Lane, LaneSpec, Patience, Shared};
+use crate::lane::{Lane, LaneSpec, Patience, Shared};
 use crate::record::id::new_instance;
 use crate::record::tables::{Resource, Tables};
 use crate::record::{Record, flag};
@@ -13,7 +19,7 @@ use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Records kept for the first lane of a pipeline that has none yet.
 pub const LATE_RECORDS_MAX: usize = 1_000;
@@ -35,19 +41,6 @@ struct Late {
     next_index: u32,
 }
 
-/// What a caller needs of a pipeline, as it was at one moment. Callers on the hot path keep it as long as
-/// [`Pipeline::version`] stays the same, which costs one load instead of three reference counts.
-#[derive(Debug)]
-pub struct View {
-    lanes: Arc<Vec<Arc<Lane>>>,
-    redaction: Arc<Redaction>,
-    /// Least level that any lane wants.
-    level: i32,
-    has_lanes: bool,
-    /// Whether the level alone does not decide: lanes that filter by logger.
-    has_filters: bool,
-}
-
 /// One or more lanes behind one door.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -62,29 +55,6 @@ pub struct Pipeline {
     truncated: AtomicU64,
     format_errors: AtomicU64,
     late: Mutex<Late>,
-}
-
-impl View {
-    /// Whether any lane wants a record of `logger` at `levelno`. Asked before a record is captured.
-    #[inline]
-    pub fn wants(&self, levelno: i32, logger: &str) -> bool {
-        levelno >= self.level
-            && (!self.has_filters || self.lanes.iter().any(|lane| lane.filter().admits(levelno, logger)))
-    }
-
-    /// What is hidden in records.
-    #[inline]
-    pub fn redaction(&self) -> &Arc<Redaction> {
-        &self.redaction
-    }
-}
-
-/// A flush under way on all lanes of a pipeline.
-#[derive(Debug)]
-pub struct Flush {
-    started: Instant,
-    lanes: Vec<(Arc<Lane>, BarrierId)>,
-    late_pending: u64,
 }
 
 impl Pipeline {
@@ -395,33 +365,5 @@ impl Pipeline {
             format_errors: count(&self.format_errors),
             lanes,
         }
-    }
-}
-
-impl Flush {
-    /// Whether nothing is pending any more.
-    pub fn is_done(&self) -> bool {
-        self.late_pending == 0 && self.lanes.iter().all(|(lane, barrier)| lane.is_flush_done(*barrier))
-    }
-
-    /// Waits, at most `limit` for all lanes together. Answers whether the flush is complete.
-    pub fn wait(&self, limit: Duration) -> bool {
-        let end = clock::monotonic() + limit;
-        let mut is_done = self.late_pending == 0;
-        for (lane, barrier) in &self.lanes {
-            let left = end.saturating_duration_since(clock::monotonic());
-            is_done &= lane.wait_flush(*barrier, left);
-        }
-        is_done
-    }
-
-    /// Ends the flush and says what it saw.
-    pub fn finish(self) -> Receipt {
-        let seconds = clock::monotonic().duration_since(self.started).as_secs_f64();
-        let mut receipt = Receipt { pending: self.late_pending, seconds, ..Receipt::default() };
-        for (lane, barrier) in &self.lanes {
-            receipt.add(&lane.end_flush(*barrier, seconds));
-        }
-        receipt
     }
 }
