@@ -237,7 +237,7 @@ threading.Thread(target=work).start()
 
 
 DAEMONS = f"""{INSTALL}
-telesink.install_logging(DSN)
+telesink.install_logging(DSN, when_full="block", queue_records_max=int(sys.argv[1]))
 running = threading.Barrier(5)
 
 def work(number):
@@ -252,8 +252,10 @@ running.wait()
 
 
 def test_200_programs_end_while_daemon_threads_log_without_crash_hang_or_false_alarm(subjects):
-    def end_one(_):
-        subject = subjects.start(DAEMONS, environment={"SUBJECT_IS_LOUD": "1"})
+    def end_one(number):
+        # Every second one with a queue so short that the threads are found waiting for room.
+        records_max = 65_536 if number % 2 else 64
+        subject = subjects.start(DAEMONS, records_max, environment={"SUBJECT_IS_LOUD": "1"})
         return subject, subject.ends(20)
 
     with ThreadPoolExecutor(2) as pool:

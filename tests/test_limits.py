@@ -17,17 +17,29 @@ MIB = 1024 * 1024
 GROWTH_BYTES_MAX = 16 * MIB
 
 MEASURE = """
-import json, logging, resource, sys, telesink, time
+import json, logging, sys, telesink, time
+
+try:
+    import resource
+except ImportError:  # Windows, where the memory is not looked at
+
+    def peak_bytes():
+        return 0
+else:
+    UNIT = 1 if sys.platform == "darwin" else 1024
+
+    def peak_bytes():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
 
 handler = telesink.LogHandler("memory://")
 handler.handle(logging.makeLogRecord({"msg": "warm"}))
 handler.pipeline.flush()
 value = eval(sys.argv[1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 started = time.perf_counter()
 handler.handle(logging.makeLogRecord(eval(sys.argv[2])))
 seconds = time.perf_counter() - started
-growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+growth = peak_bytes() - before
 handler.pipeline.flush()
 attributes = handler.pipeline.recent()[-1]["attributes"]
 marks = {key: value for key, value in attributes.items() if key.startswith("telesink.")}
@@ -259,3 +271,30 @@ def test_the_recursion_limit_is_left_alone(recorder):
     recorder.stored(nested(KINDS["list"], 1_000))
 
     assert sys.getrecursionlimit() == limit
+
+
+@pytest.mark.parametrize("place", ["{'msg': 'x', 'extra': value}", "{'msg': {'event': 'x', 'extra': value}}"])
+@pytest.mark.parametrize("value", ["cycle()", "chain(100_000)"])
+def test_loguru_fields_inside_loguru_fields_are_values(run_python, place, value):
+    """R4: in a process of its own, because what goes wrong here ends the process."""
+    finished = run_python(
+        "import logging, sys, telesink\n"
+        "def cycle():\n"
+        "    fields = {'order': 7}\n"
+        "    fields['extra'] = fields\n"
+        "    return fields\n"
+        "def chain(depth):\n"
+        "    fields = {}\n"
+        "    for _ in range(depth):\n"
+        "        fields = {'extra': fields, 'order': 7}\n"
+        "    return fields\n"
+        f"value = {value}\n"
+        "handler = telesink.LogHandler('memory://')\n"
+        f"handler.handle(logging.makeLogRecord({place}))\n"
+        "handler.pipeline.flush()\n"
+        "print(handler.pipeline.recent()[0]['attributes']['telesink.sanitised'])\n"
+        "while value:\n"
+        "    value = value.pop('extra', None)\n"
+    )
+
+    assert finished.stdout == "True\n"

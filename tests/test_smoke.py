@@ -18,7 +18,7 @@ def _nothing_installed_afterwards():
 
 def test_a_record_goes_from_the_logger_into_a_table(tmp_path):
     path = tmp_path / "smoke.db"
-    telesink.install_logging(f"sqlite:///{path}")
+    telesink.install_logging(f"sqlite:///{path.as_posix()}")
 
     logging.getLogger("shop").warning("sold %d of %s", 3, "A7", extra={"left": 2})
 

@@ -25,7 +25,7 @@ def bodies_for_another_process(path):
 
 def test_reading_the_database_loses_no_record_written_afterwards(tmp_path):
     """S1: two SQLite libraries in one process; closing one file drops the other's locks."""
-    path = str(tmp_path / "app.db")
+    path = (tmp_path / "app.db").as_posix()
     with telesink.Pipeline(f"sqlite:///{path}") as pipeline:
         pipeline.enqueue({"body": "before"})
         assert pipeline.flush().complete
@@ -40,7 +40,7 @@ def test_reading_the_database_loses_no_record_written_afterwards(tmp_path):
 
 def test_reading_again_and_again_while_records_are_written_harms_nothing(tmp_path):
     """S1"""
-    path = str(tmp_path / "app.db")
+    path = (tmp_path / "app.db").as_posix()
     with telesink.Pipeline(f"sqlite:///{path}") as pipeline:
         for number in range(200):
             pipeline.enqueue({"body": str(number)})

@@ -28,26 +28,38 @@ class _Handlers(list):  # type: ignore[type-arg] # the list of `Logger`, whose e
     def __init__(self, handlers: list[Any], kept: logging.Handler) -> None:
         super().__init__(handlers)
         self.kept: logging.Handler | None = kept
+        self._returns = False
 
     def remove(self, handler: Any, /) -> None:
         super().remove(handler)
-        if handler is self.kept and _is_configuring():
+        configurer = _configurer() if handler is self.kept else None
+        # `basicConfig` adds its own handler only to an empty list, so there ours comes back right behind it.
+        self._returns = configurer == "basicConfig"
+        if configurer is not None and not self._returns:
             self.append(handler)
+        elif handler is self.kept and configurer is None:
+            # Asked for by the program: nothing to keep, and nothing to tell at its end.
+            self.kept = None
+
+    def append(self, handler: Any, /) -> None:
+        super().append(handler)
+        if self._returns:
+            self._returns = False
+            if self.kept is not None and self.kept is not handler:
+                super().append(self.kept)
 
 
-def _is_configuring() -> bool:
-    """Whether the removal was asked for by one of logging's own configurers."""
+def _configurer() -> str | None:
+    """Which of logging's own configurers asked for the removal; None if it was somebody else."""
     frame = sys._getframe(2)  # noqa: SLF001 - who removes is what matters
     for _ in range(3):
-        if (
-            frame.f_globals.get("__name__") in ("logging", "logging.config")
-            and frame.f_code.co_name in _CONFIGURERS
-        ):
-            return True
+        name = frame.f_code.co_name
+        if frame.f_globals.get("__name__") in ("logging", "logging.config") and name in _CONFIGURERS:
+            return name
         if frame.f_back is None:
-            return False
+            return None
         frame = frame.f_back
-    return False
+    return None
 
 
 class _ServerHandler(logging.Handler):
@@ -119,11 +131,14 @@ class Attachment:
             self._levels[logger] = (before, level)
             logger.setLevel(level)
 
-    def is_attached(self) -> bool:
-        """Whether the main handler still hangs where it was put."""
-        return any(
-            handler in logger.handlers for logger, handler in self._attached if handler is self._handler
-        )
+    def lost_logger(self) -> str | None:
+        """Name the logger that lost the handler without anybody asking for it (``handlers = []``), if one did."""
+        for logger, handler in self._attached:
+            handlers = logger.handlers
+            is_let_go = isinstance(handlers, _Handlers) and handlers.kept is None
+            if handler is self._handler and handler not in handlers and not is_let_go:
+                return logger.name
+        return None
 
     def detach(self) -> None:
         """Undo everything; levels that somebody changed meanwhile stay."""

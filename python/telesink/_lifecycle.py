@@ -31,6 +31,10 @@ class _Process:
     told: str = ""
 
 
+#: Questions asked once when the program ends; each answers a line to tell, or None.
+last_words: list[Callable[[], str | None]] = []
+
+
 def shared_pipeline() -> Pipeline:
     """The process-wide pipeline, made without sinks on first use: records wait in it for the first sink."""
     if _Process.shared is None or _Process.shared._native.is_closed:  # noqa: SLF001
@@ -133,6 +137,10 @@ def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
 
 def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
+    for ask in last_words:
+        line = ask()
+        if line is not None:
+            _native.write_line(line)
     timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
     timeouts += [timeout_seconds for _, timeout_seconds in retired()]
     if timeouts:
@@ -215,7 +223,11 @@ def _register() -> None:
     atexit.register(_at_exit)
     register_at_fork: Callable[..., None] | None = getattr(os, "register_at_fork", None)
     if register_at_fork is not None:
-        register_at_fork(after_in_child=_after_fork_in_child)
+        register_at_fork(
+            before=_native.before_fork,
+            after_in_parent=_native.after_fork_in_parent,
+            after_in_child=_after_fork_in_child,
+        )
     _register_spawned()
 
 

@@ -117,6 +117,20 @@ class _Installed:
 _installed = _Installed()
 
 
+def _tell_lost_logger() -> str | None:
+    """Say so if somebody replaced a logger's handlers behind everybody's back (``root.handlers = []``)."""
+    lost = _installed.attachment.lost_logger() if _installed.attachment is not None else None
+    if lost is None:
+        return None
+    return (
+        f"the log handler was removed from logger {lost!r} (its list of handlers was replaced); records after "
+        "that were not captured: call telesink.install_logging() again"
+    )
+
+
+_lifecycle.last_words.append(_tell_lost_logger)
+
+
 def install_logging(
     dsn: str | Sequence[str] | None = None,
     *,

@@ -13,6 +13,8 @@ __all__ = [
     "Pipeline",
     "RedactionSet",
     "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
     "check_setting",
     "check_settings",
     "dsn_identity",
@@ -130,6 +132,12 @@ class ContextFields:
 
 def after_fork_in_child() -> None:
     """Leave the parent's pipelines alone: takes no lock, allocates nothing."""
+
+def after_fork_in_parent() -> None:
+    """Let the threads of the lanes go on, also after a fork that failed."""
+
+def before_fork() -> None:
+    """Wait until no lane is inside a library whose state a child could not use; at most half a second."""
 
 def check_setting(name: str, value: str, origin: str) -> None:
     """Check one setting. `origin` says where the value came from, for the error."""

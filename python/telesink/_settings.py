@@ -166,7 +166,8 @@ class Settings:
         message = f"settings are frozen; use settings.replace({name}=...)"
         raise AttributeError(message)
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
 
     def replace(self, **changes: Any) -> Self:
         """Make a copy with other values.

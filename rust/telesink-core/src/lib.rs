@@ -11,6 +11,7 @@ pub mod clock;
 pub mod diagnostics;
 pub mod dsn;
 pub mod error;
+pub mod fork;
 pub mod lane;
 pub mod pipeline;
 pub mod record;

@@ -31,6 +31,20 @@ pub(crate) fn walk_dict<'py>(
     });
 }
 
+/// The pairs of a dict, at most `pairs_max`, whatever its subclass says about them: `PyDict_Copy` would ask that.
+pub(crate) fn pairs<'py>(
+    dict: &Bound<'py, PyDict>,
+    pairs_max: usize,
+) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let mut pairs = Vec::with_capacity(dict.len().min(pairs_max));
+    walk_dict(dict, |_, key, value| {
+        if pairs.len() < pairs_max {
+            pairs.push((key.to_owned(), value.to_owned()));
+        }
+    });
+    pairs
+}
+
 /// The `__dict__` of an object of a class that is known to have one, without looking the attribute up.
 #[inline]
 pub(crate) fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -10,6 +10,7 @@ mod redaction;
 mod report;
 mod settings;
 mod sources;
+mod sqlite_locks;
 
 use pyo3::prelude::*;
 
@@ -21,13 +22,19 @@ mod _native {
     #[pymodule_export]
     use super::handle::{FlushTicket, Pipeline};
     #[pymodule_export]
-    use super::process::{after_fork_in_child, write_line};
+    use super::process::{after_fork_in_child, after_fork_in_parent, before_fork, write_line};
     #[pymodule_export]
     use super::redaction::RedactionSet;
     #[pymodule_export]
     use super::settings::{
         check_setting, check_settings, dsn_identity, parse_bytes, parse_level, parse_seconds,
     };
+
+    /// Runs once, when the module is imported.
+    #[pymodule_init]
+    fn init() {
+        super::sqlite_locks::install();
+    }
 
     /// Version of the wheel.
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
+use telesink_core::fork;
 
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
@@ -11,9 +12,25 @@ pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// Called before a fork: waits, with a limit, until no lane is inside a library whose state a child cannot use.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) {
+    // Nobody is inside most of the time; the interpreter is let go only if there is something to wait for.
+    if !fork::before() {
+        py.detach(fork::wait);
+    }
+}
+
+/// Called in the parent after a fork, also after one that failed.
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    fork::after_in_parent();
+}
+
 /// Called in the child of a fork: takes no lock, allocates nothing, touches nothing of the parent's.
 #[pyfunction]
 pub(crate) fn after_fork_in_child() {
+    fork::after_in_child();
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 

@@ -37,14 +37,14 @@ struct Barrier {
 pub(super) struct Books {
     /// Tickets that came to an end, refunds included.
     settled: u64,
-    /// Tickets of admissions that were taken back.
-    pub refunded: u64,
     /// Records the sink confirmed.
     pub delivered: u64,
     /// Records given up, by cause.
     pub dropped: [u64; DropCause::ALL.len()],
     /// Records in the worker's hands (batch and in flight).
     pub held: u64,
+    /// Their bytes.
+    pub held_bytes: u64,
     /// Set by a close whose deadline passed: what the worker still does is no longer counted.
     pub is_abandoned: bool,
     /// Set by the worker when it ends.
@@ -68,10 +68,10 @@ impl Account {
         Self {
             books: Mutex::new(Books {
                 settled: 0,
-                refunded: 0,
                 delivered: 0,
                 dropped: [0; DropCause::ALL.len()],
                 held: 0,
+                held_bytes: 0,
                 is_abandoned: false,
                 is_finished: false,
                 close_deadline: None,
@@ -165,7 +165,7 @@ impl Books {
         match end {
             End::Delivered => self.delivered += count,
             End::Dropped(cause) => self.dropped[cause as usize] += count,
-            End::Refunded => self.refunded += count,
+            End::Refunded => {}
         }
         for barrier in &mut self.barriers {
             let seen = tickets.clone().filter(|ticket| *ticket <= barrier.target).count() as u64;
@@ -181,6 +181,7 @@ impl Books {
     /// Writes off records that the worker lost through a bug of its own; their tickets are not known any more.
     pub(super) fn lose_held(&mut self, cause: DropCause, count: u64) {
         self.held -= count;
+        self.held_bytes = 0;
         self.settled += count;
         self.dropped[cause as usize] += count;
         for barrier in &mut self.barriers {
@@ -200,6 +201,7 @@ impl Books {
     pub(super) fn abandon(&mut self, queued: u64, in_flight: u64) {
         self.is_abandoned = true;
         self.held = 0;
+        self.held_bytes = 0;
         self.settled += queued + in_flight;
         self.dropped[DropCause::ExitDeadline as usize] += queued;
         self.dropped[DropCause::ExitUnresolved as usize] += in_flight;
@@ -216,7 +218,7 @@ impl Books {
         drop_counts(&self.dropped)
     }
 
-    fn is_done(&self, id: BarrierId) -> bool {
+    pub(super) fn is_done(&self, id: BarrierId) -> bool {
         self.barriers.iter().find(|barrier| barrier.id == id).is_none_or(|barrier| barrier.remaining == 0)
     }
 }
@@ -264,8 +266,8 @@ mod tests {
         account.lock().settle(End::Refunded, tickets.into_iter());
 
         assert!(account.is_barrier_done(barrier));
-        assert_eq!(account.end_barrier(barrier, 0.0).delivered, 0);
-        assert_eq!(account.lock().refunded, 1);
+        let receipt = account.end_barrier(barrier, 0.0);
+        assert_eq!((receipt.delivered, receipt.dropped.total()), (0, 0));
     }
 
     #[test]

@@ -47,8 +47,8 @@ mod tests {
         let ceilings: Vec<u128> = (0..6).map(|_| backoff.next(u64::MAX, None).as_millis()).collect();
         backoff.reset();
 
-        assert_eq!(ceilings, [99, 199, 399, 799, 999, 999]);
-        assert_eq!(backoff.next(u64::MAX, None).as_millis(), 99);
+        assert_eq!(ceilings, [100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(backoff.next(u64::MAX, None).as_millis(), 100);
     }
 
     #[test]

@@ -77,16 +77,21 @@ impl Worker {
             if items.is_empty() {
                 continue;
             }
-            let error = match self.attempt(route, &items) {
+            let (items, error) = match self.attempt(route, &items) {
                 Ok(outcome) => {
-                    has_stored |= outcome.refused.len() + outcome.retry.len() < items.len();
-                    let rest = self.accept(items, outcome);
-                    if !rest.is_empty() {
-                        stack.push(rest);
+                    if outcome.refused.len() + outcome.retry.len() < items.len() {
+                        has_stored = true;
+                        self.backoff.reset();
                     }
-                    continue;
+                    let rest = self.accept(items, outcome);
+                    if rest.is_empty() {
+                        continue;
+                    }
+                    // Put off, not refused: offered again, but not in a busy loop.
+                    let error = WriteError::retry(format!("the destination put {} records off", rest.len()));
+                    (rest, error)
                 }
-                Err(error) => error,
+                Err(error) => (items, error),
             };
             let error = if error.kind != WriteErrorKind::Reject {
                 stack.push(items);
@@ -145,11 +150,15 @@ impl Worker {
         lane.is_writing.store(false, Ordering::Release);
         match answer {
             Ok(result) => {
+                self.is_working = result.is_ok();
+                if result.as_ref().err().is_none_or(|error| error.kind == WriteErrorKind::Reject) {
+                    // It has looked at these records and lives.
+                    self.panics_in_a_row = 0;
+                }
                 if let Ok(outcome) = &result {
                     // Said before the records are settled: whoever waited for them sees that the fault is over.
                     lane.set_state(State::Running);
-                    self.panics_in_a_row = 0;
-                    self.is_unresolved = false;
+                    lane.is_unresolved.store(false, Ordering::Release);
                     let mut tally = lane.tally();
                     tally.batches += 1;
                     tally.duplicates_suppressed += outcome.duplicates_suppressed;
@@ -167,6 +176,9 @@ impl Worker {
         // Its destructor may panic as well; either way it is gone.
         let dropped = catch_unwind(AssertUnwindSafe(move || drop(broken)));
         self.panics_in_a_row += 1;
+        self.is_working = false;
+        // Nobody can say whether it panicked before or after it stored them.
+        self.lane.is_unresolved.store(true, Ordering::Release);
         let name = &self.lane.spec.name;
         self.lane.shared.diagnostics.say("panic", || {
             format!("sink {name} panicked; it is restarted and its batch is judged (this is a bug, please report it)")
@@ -244,7 +256,7 @@ impl Worker {
     /// Takes out records that are too old, unless their last attempt may have stored them.
     fn expire(&mut self, items: Vec<Item>) -> Vec<Item> {
         let Some(max_age) = self.lane.spec.settings.max_age else { return items };
-        if self.is_unresolved {
+        if self.lane.is_unresolved.load(Ordering::Acquire) {
             return items;
         }
         let oldest = clock::unix_nano().saturating_sub(max_age.as_nanos() as u64);
@@ -263,7 +275,9 @@ impl Worker {
     /// Waits before the next attempt. Answers whether there is to be one.
     fn pause(&mut self, error: &WriteError) -> bool {
         let is_hold = error.kind == WriteErrorKind::Hold;
-        self.is_unresolved |= error.is_unresolved;
+        if error.is_unresolved {
+            self.lane.is_unresolved.store(true, Ordering::Release);
+        }
         self.note_failure(error, is_hold);
         let was_closing = self.is_closing;
         let now = clock::monotonic();
@@ -310,11 +324,13 @@ impl Worker {
 
     /// Gives up what is in hand: a close ran out of time, or one last attempt on a held lane failed.
     fn give_up(&mut self, stack: Vec<Vec<Item>>) {
-        let cause =
-            if self.is_unresolved { DropCause::ExitUnresolved } else { DropCause::ExitDeadline };
+        let is_unresolved = self.lane.is_unresolved.load(Ordering::Acquire);
+        let cause = if is_unresolved { DropCause::ExitUnresolved } else { DropCause::ExitDeadline };
         for items in stack {
             self.settle(End::Dropped(cause), &items);
         }
+        // What waits in the queue was never offered.
+        self.lane.is_unresolved.store(false, Ordering::Release);
         self.discard_queue();
     }
 
@@ -329,6 +345,7 @@ impl Worker {
         }
         books.settle(end, own.map(|item| item.ticket));
         books.held -= count;
+        books.held_bytes -= bytes;
         self.lane.budget.release(count, bytes);
         self.lane.account.notify();
     }

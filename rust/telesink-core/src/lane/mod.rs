@@ -27,8 +27,8 @@ use crate::record::Record;
 use crate::redact::Redaction;
 use crate::settings::{Settings, WhenFull};
 use crate::sinks::SinkPlan;
-use crate::stats::{Counts, LaneStats, Receipt, RejectCause, State};
-use account::Account;
+use crate::stats::{Counts, DropCause, LaneStats, Receipt, RejectCause, State};
+use account::{Account, End};
 use arc_swap::ArcSwap;
 use budget::{Budget, Ticket};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -95,6 +95,11 @@ pub struct Lane {
     has_thread: AtomicBool,
     start: Mutex<Option<Instant>>,
     is_writing: AtomicBool,
+    /// An attempt has ended without a known outcome: its records may be stored, so they are neither expired nor
+    /// counted as dropped.
+    is_unresolved: AtomicBool,
+    /// Records handed over to the queue.
+    routed: AtomicU64,
     state: AtomicU8,
     tally: Mutex<Tally>,
 }
@@ -137,6 +142,8 @@ impl Lane {
             has_thread: AtomicBool::new(false),
             start: Mutex::new(None),
             is_writing: AtomicBool::new(false),
+            is_unresolved: AtomicBool::new(false),
+            routed: AtomicU64::new(0),
             state: AtomicU8::new(0),
             tally: Mutex::new(Tally::default()),
             spec,
@@ -222,10 +229,13 @@ impl Lane {
         self.account.lock().close_deadline = Some(deadline);
         self.account.notify();
         self.wake.request(request::CLOSE);
+        // Under the lock of the start: a thread that starts right now is seen, or does not start any more.
+        let starting = self.start.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if stop && !self.has_thread.load(Ordering::Acquire) {
             self.account.lock().is_finished = true;
             self.set_state(State::Closed);
         }
+        drop(starting);
     }
 
     /// Waits for a closing worker to end; past the deadline what is left is given up and counted. Without `stop` there
@@ -242,7 +252,8 @@ impl Lane {
             }
             books = self.account.wait(books, left);
         }
-        let is_settled = if stop { books.is_finished } else { books.held == 0 && self.receiver.is_empty() };
+        // A thread that the system refused to start leaves its records in the queue.
+        let is_settled = books.held == 0 && !self.has_work() && (books.is_finished || !stop);
         if !is_settled && !books.is_abandoned {
             self.abandon(&mut books);
         }
@@ -254,35 +265,48 @@ impl Lane {
     /// Gives up everything in memory: the deadline of a close has passed and the worker may be stuck in its sink.
     fn abandon(&self, books: &mut account::Books) {
         self.is_closed.store(true, Ordering::Release);
-        let in_flight = if self.is_writing.load(Ordering::Acquire) { books.held } else { 0 };
-        let mut queued = books.held - in_flight;
-        while let Ok(entry) = self.receiver.try_recv() {
-            queued += 1;
-            drop(entry);
-        }
+        let is_unknown = self.is_writing.load(Ordering::Acquire) || self.is_unresolved.load(Ordering::Acquire);
+        let in_flight = if is_unknown { books.held } else { 0 };
+        let (mut queued, mut bytes) = (books.held - in_flight, books.held_bytes);
         let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        queued += set_aside.len() as u64;
-        set_aside.clear();
+        for entry in set_aside.drain(..).chain(self.receiver.try_iter()) {
+            queued += 1;
+            bytes += entry.record.cost_bytes() as u64;
+        }
+        let records = queued + in_flight;
         books.abandon(queued, in_flight);
+        self.budget.release(records, bytes);
+        self.account.notify();
+    }
+
+    /// Gives up what reached the queue after its worker had gone: the caller had looked at `is_closed` just before.
+    fn sweep(&self) {
+        let mut books = self.account.lock();
+        let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for queued in set_aside.drain(..).chain(self.receiver.try_iter()) {
+            books.settle(End::Dropped(DropCause::ExitDeadline), std::iter::once(queued.ticket));
+            self.budget.release(1, queued.record.cost_bytes() as u64);
+        }
         self.account.notify();
     }
 
     /// The counters now.
     pub fn stats(&self) -> LaneStats {
-        // Outcomes first, admissions last: a live snapshot may over-state what is pending, never under-state it.
-        let (delivered, dropped, held, refunded) = {
+        // What was routed first, and the rest under the lock under which records move: a live snapshot may over-state
+        // what is pending, never under-state it.
+        let routed = self.routed.load(Ordering::Acquire);
+        let (delivered, dropped, pending) = {
             let books = self.account.lock();
-            (books.delivered, books.dropped_counts(), books.held, books.refunded)
+            let set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
+            let pending = books.held + set_aside as u64 + self.receiver.len() as u64;
+            (books.delivered, books.dropped_counts(), pending)
         };
-        let set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner).len();
-        let pending = held + set_aside as u64 + self.receiver.len() as u64;
         let rejected = Counts::from_pairs(
             RejectCause::ALL
                 .iter()
                 .map(|cause| (cause.name(), self.rejected[*cause as usize].load(Ordering::Relaxed))),
         );
         let tally = self.tally();
-        let routed = self.budget.tickets() - refunded;
         LaneStats {
             name: self.spec.name.clone(),
             target: self.spec.plan.target.clone(),

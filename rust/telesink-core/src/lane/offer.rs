@@ -67,6 +67,8 @@ impl Lane {
             self.refund(ticket, bytes);
             return Err(self.reject(RejectCause::Closed));
         }
+        // After the hand-over: whoever reads the count finds the record in the queue or further on.
+        self.routed.fetch_add(1, Ordering::Release);
         if is_urgent {
             self.wake.request(request::URGENT);
         }
@@ -97,6 +99,9 @@ impl Lane {
 
     /// Makes room by giving up the oldest records, severe ones last.
     fn evict_for(&self, bytes: u64, is_severe: bool) -> Option<Ticket> {
+        if bytes > self.spec.settings.queue_bytes_max as u64 {
+            return None;
+        }
         let mut books = self.account.lock();
         let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for _ in 0..EVICTION_LOOKS_MAX {
@@ -112,6 +117,7 @@ impl Lane {
             };
             books.settle(End::Dropped(DropCause::Evicted), std::iter::once(victim.ticket));
             self.budget.release(1, victim.record.cost_bytes() as u64);
+            self.account.notify();
             match self.budget.admit(bytes, true) {
                 Admission::Admitted(ticket) => return Some(ticket),
                 Admission::Full => {}

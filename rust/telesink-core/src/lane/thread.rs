@@ -17,10 +17,14 @@ const THREAD_NAME_BYTES_MAX: usize = 15;
 
 impl Lane {
     /// Starts the worker if there is none. A refusal (out of threads) is told once a minute and tried again with a
-    /// later record; the records wait in the queue.
+    /// later record; the records wait in the queue. A lane that is over does not start again: its numbers would.
     #[cold]
     pub(super) fn start_thread(self: &Arc<Self>) {
         let mut refused_at = self.start.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.account.lock().is_finished {
+            self.sweep();
+            return;
+        }
         let now = clock::monotonic();
         if self.has_thread.load(Ordering::Acquire)
             || refused_at.is_some_and(|at| now.duration_since(at) < RETRY_AFTER)

@@ -17,7 +17,7 @@ use crate::sinks::{Entry, Sink};
 use crate::stats::{DropCause, RejectCause, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// Records taken out of the queue under one hold of the lock: about 20 µs, so that an eviction never waits long.
@@ -48,8 +48,8 @@ pub(super) struct Worker {
     pub(super) is_closing: bool,
     /// Panics of the sink since the last batch that went through.
     pub(super) panics_in_a_row: u32,
-    /// An attempt has ended without a known outcome; its records may not be expired or given up as "dropped".
-    pub(super) is_unresolved: bool,
+    /// Whether nothing is known against the sink: only then is it told of losses at the end.
+    pub(super) is_working: bool,
     pub(super) last_attempt: Instant,
     batch: Vec<Item>,
     batch_bytes: u64,
@@ -73,9 +73,12 @@ pub(super) fn supervise(lane: &Arc<Lane>) {
         // A sink that panics again while it is dropped must not end the supervisor.
         let disposed = catch_unwind(AssertUnwindSafe(|| worker.dispose()));
         if ended.is_ok() && disposed.is_ok() {
-            let mut books = lane.account.lock();
-            books.is_finished = true;
-            lane.account.notify();
+            lane.account.lock().is_finished = true;
+            lane.has_thread.store(false, Ordering::SeqCst);
+            // The caller's side of this is in `push`: it hands over, passes a fence, and looks for a thread. At least one
+            // of the two sees the other.
+            fence(Ordering::SeqCst);
+            lane.sweep();
             return;
         }
         worker.start_over();
@@ -98,7 +101,7 @@ impl Worker {
             stored_seq: 0,
             is_closing: false,
             panics_in_a_row: 0,
-            is_unresolved: false,
+            is_working: true,
             last_attempt: now,
             batch: Vec::new(),
             batch_bytes: 0,
@@ -117,6 +120,10 @@ impl Worker {
             self.take_requests();
             self.fill();
             let now = clock::monotonic();
+            if self.is_closing && self.is_working && self.losses.due_at(self.totals(), now).is_some() {
+                // There may be no later batch to tell it with.
+                self.open_with_markers(now);
+            }
             if self.batch.is_empty() {
                 if self.is_closing && self.lane.is_closed.load(Ordering::Acquire) && !self.lane.has_work() {
                     return;
@@ -160,6 +167,11 @@ impl Worker {
     }
 
     fn take_requests(&mut self) {
+        if !self.is_urgent {
+            // Asked for a record that has been written by now, or that is about to be taken: it must not keep the
+            // worker from sleeping.
+            self.lane.wake.clear_urgent();
+        }
         let requests = self.lane.wake.take_requests();
         if requests & request::CLOSE != 0 {
             self.is_closing = true;
@@ -190,7 +202,9 @@ impl Worker {
         // An urgent record that is in the batch already asks for nothing more.
         let known = if self.is_urgent { request::URGENT } else { 0 };
         lane.wake.sleep(Sleep::Linger, Some(limit), || {
-            lane.wake.requests() & !known == 0 && lane.budget.tickets() < full_at
+            // A caller that saw the worker awake did not wake it for a batch that is full in bytes.
+            let is_full_in_bytes = lane.budget.bytes_held() >= lane.batch_bytes_max() && !lane.receiver.is_empty();
+            lane.wake.requests() & !known == 0 && lane.budget.tickets() < full_at && !is_full_in_bytes
         });
     }
 
@@ -225,7 +239,15 @@ impl Worker {
                 None => break,
             }
         }
+        if books.is_abandoned {
+            // Came after the close had given up; nobody waits for it any more.
+            for queued in taken.drain(..) {
+                books.settle(End::Dropped(DropCause::ExitDeadline), std::iter::once(queued.ticket));
+                lane.budget.release(1, queued.record.cost_bytes() as u64);
+            }
+        }
         books.held += taken.len() as u64;
+        books.held_bytes += taken.iter().map(|queued| queued.record.cost_bytes() as u64).sum::<u64>();
         taken
     }
 
@@ -289,10 +311,11 @@ impl Worker {
     fn start_over(&mut self) {
         self.batch.clear();
         self.batch_bytes = 0;
+        self.is_urgent = false;
         let mut books = self.lane.account.lock();
-        let lost = books.held;
+        let (lost, bytes) = (books.held, books.held_bytes);
         books.lose_held(DropCause::Internal, lost);
-        self.lane.budget.release(lost, 0);
+        self.lane.budget.release(lost, bytes);
         self.lane.account.notify();
     }
 

@@ -140,10 +140,10 @@ impl Pipeline {
         if self.is_closed.load(Ordering::Relaxed) {
             return self.rejected(RejectCause::Closed);
         }
-        if !view.has_lanes && self.keep_late(levelno, logger, &record) {
-            return true;
-        }
         if !view.has_lanes {
+            if let Some(is_kept) = self.keep_late(levelno, logger, &record) {
+                return is_kept;
+            }
             // The first lane came while the record was on its way.
             let lanes = self.lanes();
             return self.offer_to(&lanes, levelno, logger, record, patience);
@@ -209,21 +209,20 @@ impl Pipeline {
         false
     }
 
-    /// Keeps a record for the first lane. Answers false if there is one by now.
+    /// Keeps a record for the first lane and answers whether there was room; `None` if there is a lane by now.
     #[cold]
-    fn keep_late(&self, levelno: i32, logger: &str, record: &Record) -> bool {
+    fn keep_late(&self, levelno: i32, logger: &str, record: &Record) -> Option<bool> {
         let mut late = self.late();
         if late.is_over {
-            return false;
+            return None;
         }
         if late.records.len() >= LATE_RECORDS_MAX || late.bytes + record.cost_bytes() > LATE_BYTES_MAX {
-            self.rejected(RejectCause::QueueFull);
-        } else {
-            late.bytes += record.cost_bytes();
-            late.records.push_back((levelno, logger.to_owned(), record.clone()));
-            self.accepted.fetch_add(1, Ordering::Relaxed);
+            return Some(self.rejected(RejectCause::QueueFull));
         }
-        true
+        late.bytes += record.cost_bytes();
+        late.records.push_back((levelno, logger.to_owned(), record.clone()));
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        Some(true)
     }
 
     fn late(&self) -> MutexGuard<'_, Late> {

@@ -36,9 +36,11 @@ pub struct Resource {
 impl Resource {
     /// Encodes text attributes; `service.name` is taken from them, or is `unknown_service`.
     pub fn new(attributes: &[(String, String)]) -> Self {
+        let attributes: Vec<_> =
+            attributes.iter().map(|(key, value)| (without_nul(key), without_nul(value))).collect();
         let mut encoded = Vec::new();
         let mut json = Vec::new();
-        for (key, value) in attributes {
+        for (key, value) in &attributes {
             put_pair(&mut encoded, 0x0a, key, Scalar::Str(value));
         }
         let pairs = attributes.iter().map(|(key, value)| (key.as_str(), super::value::Value::Str(value)));
@@ -63,11 +65,7 @@ impl Tables {
     /// Tables that know one resource and the overflow scope.
     pub fn new(resource: Resource) -> Self {
         let overflow = Arc::new(scope(OVERFLOW_SCOPE));
-        Self {
-            resource,
-            scopes: ArcSwap::from_pointee(vec![overflow]),
-            index: Mutex::new(HashMap::new()),
-        }
+        Self { resource, scopes: ArcSwap::from_pointee(vec![overflow]), index: Mutex::new(HashMap::new()) }
     }
 
     /// The pipeline's resource.
@@ -101,9 +99,15 @@ impl Tables {
 }
 
 fn scope(name: &str) -> Scope {
+    let name = without_nul(name);
     let mut encoded = Vec::new();
     put_bytes(&mut encoded, 0x0a, name.as_bytes());
-    Scope { name: name.to_owned(), encoded }
+    Scope { name, encoded }
+}
+
+/// Replaces NUL as records do: neither Postgres nor C readers of `SQLite` can hold it.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn each_lane_gets_what_its_filters_admit() {
 #[test]
 fn the_pipeline_wants_what_any_lane_wants() {
     let pipeline = empty_pipeline();
-    let before = (pipeline.level(), pipeline.wants(1, "anything"));
+    let before = (pipeline.level(), pipeline.view().wants(1, "anything"));
     pipeline.add_lane(filtered("errors", &Script::storing(), 40, &[], &["noise"])).expect("added");
     pipeline.add_lane(filtered("shop", &Script::storing(), 20, &["shop"], &[])).expect("added");
 
@@ -69,7 +69,7 @@ fn the_pipeline_wants_what_any_lane_wants() {
         ("noise.deep", 50, false),
     ];
     for (logger, levelno, expected) in table {
-        assert_eq!(pipeline.wants(levelno, logger), expected, "{logger} at {levelno}");
+        assert_eq!(pipeline.view().wants(levelno, logger), expected, "{logger} at {levelno}");
     }
 }
 
@@ -94,7 +94,7 @@ fn a_pipeline_that_nobody_listens_to_wants_nothing() {
     let pipeline = pipeline(Script::storing().plan(), eager());
     pipeline.remove_lane("only", clock::monotonic() + LIMIT).expect("it is there");
 
-    assert!(!pipeline.wants(50, "app"));
+    assert!(!pipeline.view().wants(50, "app"));
     // Whoever does not ask first is not punished: taken, and routed nowhere.
     assert!(offer(&pipeline, &info("into the void")));
     assert_balanced(&pipeline.stats());

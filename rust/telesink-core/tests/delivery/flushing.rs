@@ -3,8 +3,8 @@
 use crate::support::records::info;
 use crate::support::script::{Answer, Gate, Script};
 use crate::support::{
-    LIMIT, NEVER, assert_dropped, batches_of, eager, empty_pipeline, flush, lane, offer, offer_all, pipeline,
-    queue_of, spawn, spec,
+    LIMIT, NEVER, assert_dropped, batches_of, eager, empty_pipeline, flush, lane, lane_named, offer, offer_all, pipeline,
+    queue_of, spawn, spec, until,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ fn a_flush_that_runs_out_of_time_says_what_is_pending_and_loses_nothing() {
 #[test]
 fn a_receipt_counts_what_was_given_up_while_it_waited() {
     let script = Script::refusing(|body| body == "bad");
-    let pipeline = pipeline(script.plan(), batches_of(3));
+    let pipeline = pipeline(script.plan(), Settings { linger: Some(NEVER), ..eager() });
 
     offer_all(&pipeline, ["good", "bad", "good"]);
     let receipt = flush(&pipeline);
@@ -113,7 +113,7 @@ fn a_flush_waits_for_all_lanes() {
     pipeline.add_lane(spec("quick", quick.plan(), eager())).expect("added");
     pipeline.add_lane(spec("slow", slow.plan(), eager())).expect("added");
     offer_all(&pipeline, ["a"]);
-    quick.wait_for_stored(1);
+    until("the quick lane has nothing pending", || lane_named(&pipeline, "quick").delivered == 1);
     slow.next_call();
 
     let flush = pipeline.begin_flush();

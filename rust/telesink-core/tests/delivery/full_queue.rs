@@ -259,7 +259,6 @@ fn a_full_batch_waits_for_no_linger_even_when_bytes_fill_it() {
     for _ in 0..3 {
         assert!(offer(&pipeline, &Draft::new(&"x".repeat(7_000)).build()));
     }
-    script.wait_for_stored(3);
 
-    assert_eq!(lane(&pipeline).delivered, 3);
+    script.wait_for_stored(3);
 }

@@ -104,7 +104,7 @@ pub(crate) fn offer_all<B: AsRef<str>>(pipeline: &Pipeline, bodies: impl IntoIte
 /// Waits until everything offered so far is settled.
 pub(crate) fn flush(pipeline: &Pipeline) -> Receipt {
     let flush = pipeline.begin_flush();
-    assert!(flush.wait(LIMIT), "not settled in time: {:#?}", pipeline.stats());
+    assert!(flush.wait(LIMIT), "not settled in time: {:?}", pipeline.stats());
     flush.finish()
 }
 
@@ -130,24 +130,24 @@ pub(crate) fn lane_named(pipeline: &Pipeline, name: &str) -> LaneStats {
 #[track_caller]
 pub(crate) fn assert_dropped(lane: &LaneStats, cause: DropCause, count: u64) {
     assert!(count > 0, "asserting that nothing happened proves nothing");
-    assert_eq!(lane.dropped.get(cause.name()), count, "{}: {:#?}", cause.name(), lane.dropped);
+    assert_eq!(lane.dropped.get(cause.name()), count, "{}; dropped: {}", cause.name(), lane.dropped);
 }
 
 /// Asserts that `count` records, and not none, were rejected by the pipeline for `cause`. See [`assert_dropped`].
 #[track_caller]
 pub(crate) fn assert_rejected(stats: &PipelineStats, cause: RejectCause, count: u64) {
     assert!(count > 0, "asserting that nothing happened proves nothing");
-    assert_eq!(stats.rejected.get(cause.name()), count, "{}: {:#?}", cause.name(), stats.rejected);
+    assert_eq!(stats.rejected.get(cause.name()), count, "{}; rejected: {}", cause.name(), stats.rejected);
 }
 
 /// Asserts the two identities, which are exact once nothing moves any more.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &PipelineStats) {
-    assert_eq!(stats.offered, stats.accepted + stats.rejected.total(), "{stats:#?}");
+    assert_eq!(stats.offered, stats.accepted + stats.rejected.total(), "{stats:?}");
     for lane in &stats.lanes {
-        assert_eq!(lane.offered, lane.routed + lane.rejected.total(), "{lane:#?}");
-        assert_eq!(lane.routed, lane.delivered + lane.dropped.total() + lane.pending, "{lane:#?}");
-        assert_eq!(lane.pending == 0, lane.bytes_pending == 0, "{lane:#?}");
+        assert_eq!(lane.offered, lane.routed + lane.rejected.total(), "{lane:?}");
+        assert_eq!(lane.routed, lane.delivered + lane.dropped.total() + lane.pending, "{lane:?}");
+        assert_eq!(lane.pending == 0, lane.bytes_pending == 0, "{lane:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 use super::record::{CaptureSettings, Captured, level_flags};
 use super::values::ValueReader;
 use super::{Workbench, context, message, otel, text};
+use crate::ffi;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -99,7 +100,14 @@ pub(crate) fn capture_mapping<T>(
 /// A snapshot of the mapping: values run Python code while they are read.
 fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(dict) = mapping.cast::<PyDict>() {
-        return dict.copy();
+        if dict.is_exact_instance_of::<PyDict>() {
+            return dict.copy();
+        }
+        let copy = PyDict::new(mapping.py());
+        for (key, value) in ffi::pairs(dict, usize::MAX) {
+            copy.set_item(key, value)?;
+        }
+        return Ok(copy);
     }
     if let Ok(mapping) = mapping.cast::<PyMapping>() {
         let dict = PyDict::new(mapping.py());

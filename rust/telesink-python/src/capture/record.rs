@@ -4,7 +4,8 @@ use super::fields::{Fields, field};
 use super::message::{self, Message};
 use super::values::ValueReader;
 use super::{Workbench, context, exception, otel, text};
-use crate::ffi::instance_dict;
+use crate::ffi::{instance_dict, pairs};
+use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -20,6 +21,13 @@ use telesink_core::redact::Redaction;
 
 /// Names that structlog puts beside an event dict for its own formatter.
 const STRUCTLOG_INTERNAL: [&str; 4] = ["_record", "_from_structlog", "_logger", "_name"];
+
+/// Where structlog's event dicts hold the exception.
+const EXC_INFO: &str = "exc_info";
+
+/// Names of an event dict that are told elsewhere in the record.
+const TOLD: &[&str] = &["event"];
+const TOLD_WITH_EXCEPTION: &[&str] = &["event", EXC_INFO];
 
 static LOG_RECORD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
@@ -75,14 +83,21 @@ pub(crate) fn capture_log_record<T>(
     let redaction = view.redaction();
     write_severity(bench, &fields, levelno);
     let structured = write_message(bench, &fields, record, is_plain, redaction)?;
-    let ids = write_attributes(bench, settings, &fields, structured.as_ref(), redaction, py)?;
+    let raised = raised(&fields, structured.as_ref());
+    let told = if raised.is_some() { TOLD_WITH_EXCEPTION } else { TOLD };
+    let ids = write_attributes(
+        bench,
+        settings,
+        &fields,
+        structured.as_ref().map(|dict| (dict, told)),
+        redaction,
+        py,
+    )?;
     if scope == 0 {
         bench.builder.attribute("logger.name", Scalar::Str(&logger));
     }
     bench.tail.clear();
-    if let Some(exc_info) = fields.get(field::EXC_INFO)
-        && let Some(raised) = exception::of_exc_info(exc_info)
-    {
+    if let Some(raised) = raised {
         exception::capture(&raised, &mut bench.builder, &mut bench.tail, redaction)?;
     } else {
         write_exc_text(bench, &fields, redaction);
@@ -102,6 +117,18 @@ pub(crate) fn capture_log_record<T>(
     };
     let record = bench.builder.finish(header, &bench.tail);
     Ok(Some(offer(Captured { record, levelno, logger })))
+}
+
+/// The exception that a record is about: its own, or the one in structlog's event dict.
+fn raised<'py>(
+    fields: &Fields<'py>,
+    structured: Option<&Bound<'py, PyDict>>,
+) -> Option<Bound<'py, PyBaseException>> {
+    if let Some(exc_info) = fields.get(field::EXC_INFO) {
+        return exception::of_exc_info(exc_info);
+    }
+    let dict = structured?;
+    exception::of_exc_info(&dict.get_item(intern!(dict.py(), EXC_INFO)).ok()??)
 }
 
 /// `logging.LogRecord` itself: its methods are known, so what it would say can be read directly.
@@ -171,15 +198,16 @@ fn write_attributes(
     bench: &mut Workbench,
     settings: CaptureSettings,
     fields: &Fields<'_>,
-    structured: Option<&Bound<'_, PyDict>>,
+    structured: Option<(&Bound<'_, PyDict>, &[&str])>,
     redaction: &Arc<Redaction>,
     py: Python<'_>,
 ) -> PyResult<otel::Ids> {
     let bound = context::current(py);
     let names = bound.is_some().then(SmallVec::new);
-    let mut extras = Extras { bench, reader: ValueReader::new(redaction), names, ids: None };
-    if let Some(dict) = structured {
-        extras.spread(dict, &["event"])?;
+    let mut extras =
+        Extras { bench, reader: ValueReader::new(redaction), names, ids: None, is_spreading: false };
+    if let Some((dict, told)) = structured {
+        extras.spread(dict, told)?;
     }
     for (key, value) in &fields.extra {
         extras.one(key, value)?;
@@ -225,6 +253,8 @@ struct Extras<'b, 'r, 'py> {
     /// Names written so far; kept only where there is a context that must not repeat them.
     names: Option<SmallVec<[Bound<'py, PyString>; 8]>>,
     ids: Option<otel::Ids>,
+    /// Whether the pairs of a dict are being read: a dict below it is a value, or a cycle would have no end.
+    is_spreading: bool,
 }
 
 impl<'py> Extras<'_, '_, 'py> {
@@ -233,7 +263,9 @@ impl<'py> Extras<'_, '_, 'py> {
         let text = text::read(name, 256, &mut self.bench.builder);
         match &*text {
             // loguru hands its own extra over as one dict.
-            "extra" if value.is_instance_of::<PyDict>() => return self.spread(value.cast::<PyDict>()?, &[]),
+            "extra" if !self.is_spreading && value.is_instance_of::<PyDict>() => {
+                return self.spread(value.cast::<PyDict>()?, &[]);
+            }
             "otelTraceID" => {
                 self.id(value, |ids, id| ids.trace_id = id);
                 return Ok(());
@@ -261,8 +293,15 @@ impl<'py> Extras<'_, '_, 'py> {
 
     /// Every pair of a dict as an attribute of its own, but for the names in `but`.
     fn spread(&mut self, dict: &Bound<'py, PyDict>, but: &[&str]) -> PyResult<()> {
-        // A copy: values run Python code while they are read.
-        for (key, value) in dict.copy()?.iter() {
+        self.is_spreading = true;
+        let done = self.each(dict, but);
+        self.is_spreading = false;
+        done
+    }
+
+    fn each(&mut self, dict: &Bound<'py, PyDict>, but: &[&str]) -> PyResult<()> {
+        // A snapshot: values run Python code while they are read.
+        for (key, value) in pairs(dict, usize::MAX) {
             let key = if key.is_instance_of::<PyString>() {
                 key
             } else {

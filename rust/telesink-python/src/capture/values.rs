@@ -1,10 +1,11 @@
 //! Python values to OTLP values: any value in, a bounded and marked representation out.
 
 use super::text::{self, REPR_BYTES_MAX};
-use crate::ffi::{small_integer, walk_dict};
+use crate::ffi::{self, small_integer};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySequence, PySet, PyString,
+    PyTuple,
 };
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
 use telesink_core::record::flag;
@@ -99,7 +100,7 @@ impl<'r> ValueReader<'r> {
         } else if let Ok(bytes) = value.cast::<PyBytes>() {
             put_bytes(builder, tag, bytes.as_bytes());
         } else if let Ok(bytes) = value.cast::<PyByteArray>() {
-            put_bytes(builder, tag, &bytes.to_vec());
+            put_byte_array(builder, tag, bytes);
         } else if let Ok(dict) = value.cast::<PyDict>() {
             return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, dict));
         } else if let Some(items) = elements(value)? {
@@ -167,12 +168,7 @@ impl<'r> ValueReader<'r> {
 
     fn map(&mut self, builder: &mut LogBuilder, tag: u8, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         // A snapshot: a value's own code may change the dict while it is read.
-        let mut pairs = Vec::with_capacity(dict.len().min(NODES_MAX));
-        walk_dict(dict, |_, key, value| {
-            if pairs.len() < NODES_MAX {
-                pairs.push((key.to_owned(), value.to_owned()));
-            }
-        });
+        let pairs = ffi::pairs(dict, NODES_MAX);
         let map = begin_map(builder.buffer(), tag);
         let mut done = Ok(());
         for (key, value) in pairs {
@@ -327,6 +323,21 @@ fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String
     };
     let text = text::read(key, KEY_BYTES_MAX, builder);
     Ok(builder.fit(&text, KEY_BYTES_MAX).into_owned())
+}
+
+/// Copies no more than fits: the array may be of any size, and may change once other code runs.
+fn put_byte_array(builder: &mut LogBuilder, tag: u8, bytes: &Bound<'_, PyByteArray>) {
+    let length = bytes.len();
+    let kept = length.min(builder.room());
+    if kept < length {
+        builder.note_truncation(length as u64);
+    }
+    let start = bytes
+        .cast::<PySequence>()
+        .map_err(PyErr::from)
+        .and_then(|bytes| Ok(bytes.get_slice(0, kept)?.cast_into::<PyByteArray>()?.to_vec()));
+    // A slice of a byte array fails only for want of memory; what can be kept then is nothing.
+    put_scalar(builder.buffer(), tag, Scalar::Bytes(&start.unwrap_or_default()));
 }
 
 fn put_bytes(builder: &mut LogBuilder, tag: u8, bytes: &[u8]) {

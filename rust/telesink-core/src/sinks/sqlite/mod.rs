@@ -5,7 +5,6 @@
 //! connection never crosses a fork.
 
 mod failure;
-mod guard;
 mod ledger;
 mod schema;
 mod write;
@@ -15,15 +14,17 @@ pub use schema::{DDL, VERSION};
 use super::{Batch, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+use crate::fork;
 use failure::Failure;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long `SQLite` itself waits for another writer. Short, so that a lane can be closed meanwhile; the lane's own
-/// retry does the rest.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long `SQLite` itself waits for another writer: milliseconds between its attempts, as in its own busy handler,
+/// one second in all. Short, so that a lane can be closed meanwhile; the lane's own retry does the rest.
+const BUSY_PAUSES_MILLIS: [u64; 19] =
+    [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100, 100, 100, 100, 100, 100, 100, 72];
 
 /// WAL kept on disk after a checkpoint, in bytes (64 MiB): a burst must not leave its high-water mark for ever.
 const JOURNAL_BYTES_MAX: i64 = 64 << 20;
@@ -67,8 +68,6 @@ struct SqliteSink {
 
 /// An open database whose schema has been checked.
 struct Open {
-    /// Dropped before the connection, which as the last one may then clean up behind itself.
-    guard: Option<guard::Guard>,
     connection: Connection,
     /// Of the database and of its write-ahead log.
     identity: [Option<FileIdentity>; 2],
@@ -94,9 +93,8 @@ impl SqliteSink {
             empty => {
                 let connection = connect(&self.options)?;
                 schema::prepare(&connection, self.options.creates_schema, now_unix_nano)?;
-                let guard = guard::Guard::take(&self.options.path);
                 let identity = identities(&self.options.path);
-                Ok(empty.insert(Open { guard, connection, identity, resource: None }))
+                Ok(empty.insert(Open { connection, identity, resource: None }))
             }
         }
     }
@@ -134,6 +132,7 @@ impl Sink for SqliteSink {
         if batch.entries.is_empty() {
             return Ok(Outcome::default());
         }
+        let _inside = fork::enter();
         match self.write_batch(batch) {
             Ok(outcome) => {
                 let all_refused = outcome.refused.len() == batch.entries.len();
@@ -152,8 +151,8 @@ impl Sink for SqliteSink {
     }
 
     fn close(&mut self) -> Result<(), WriteError> {
+        let _inside = fork::enter();
         if let Some(open) = self.open.take() {
-            drop(open.guard);
             // Statistics for the planner; of no consequence if the file is busy.
             let optimized = open.connection.execute_batch("PRAGMA optimize");
             let closed = open.connection.close().map_err(|(_, error)| error);
@@ -163,14 +162,30 @@ impl Sink for SqliteSink {
     }
 }
 
+impl Drop for SqliteSink {
+    fn drop(&mut self) {
+        let _inside = fork::enter();
+        self.open = None;
+    }
+}
+
+/// Waits before the next attempt to get a lock that another connection holds. A fork need not wait for that.
+fn wait_for_lock(attempts: i32) -> bool {
+    let pause = usize::try_from(attempts).ok().and_then(|index| BUSY_PAUSES_MILLIS.get(index));
+    pause.is_some_and(|millis| {
+        fork::sleep_outside(Duration::from_millis(*millis));
+        true
+    })
+}
+
 fn connect(options: &Options) -> Result<Connection, Failure> {
     create_private(&options.path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let connection = Connection::open_with_flags(&options.path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut connection = Connection::open_with_flags(&options.path, flags)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     // Before the first table, or it has no effect: lets retention give pages back.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;

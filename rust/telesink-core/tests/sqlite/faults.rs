@@ -1,0 +1,206 @@
+//! Files that are missing, locked, read-only, foreign or moved away: nothing is lost, and the text says what to do.
+
+use crate::support::{batches_of, eager, flush, lane, offer_all, pipeline, until};
+use crate::{bodies, connect, database, number, plan_at};
+use std::path::{Path, PathBuf};
+use telesink_core::pipeline::Pipeline;
+use telesink_core::stats::{LaneStats, State};
+
+fn wait_for(pipeline: &Pipeline, state: State) -> LaneStats {
+    until(state.name(), || lane(pipeline).state == state);
+    lane(pipeline)
+}
+
+fn move_database(from: &Path, to: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let name = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        if name(from).exists() {
+            std::fs::rename(name(from), name(to)).expect("moved");
+        }
+    }
+}
+
+#[test]
+fn tables_of_a_newer_version_hold_the_records() {
+    let (_folder, path) = database();
+    let first = pipeline(plan_at(&path), eager());
+    offer_all(&first, ["of this version"]);
+    flush(&first);
+    connect(&path).execute_batch("UPDATE telesink_meta SET value = '2'").expect("upgraded");
+
+    let second = pipeline(plan_at(&path), eager());
+    offer_all(&second, ["too new for it"]);
+    let held = wait_for(&second, State::Held);
+
+    assert!(held.last_error.contains("the tables have version 2, this telesink knows 1"), "{held:?}");
+    assert!(held.last_error.ends_with("upgrade telesink, or choose another file"), "{held:?}");
+    assert_eq!((held.pending, bodies(&path).len()), (1, 1));
+}
+
+#[test]
+fn a_file_that_is_no_database_holds_the_records_and_is_left_as_it_is() {
+    let (_folder, path) = database();
+    let text = "My dear diary. ".repeat(100);
+    std::fs::write(&path, &text).expect("a file");
+    let pipeline = pipeline(plan_at(&path), eager());
+
+    offer_all(&pipeline, ["kept"]);
+    let held = wait_for(&pipeline, State::Held);
+    let untouched = std::fs::read_to_string(&path).expect("a file");
+    std::fs::remove_file(&path).expect("moved away");
+    flush(&pipeline);
+
+    assert!(held.last_error.contains("the file is no SQLite database; move it away"), "{held:?}");
+    assert_eq!(untouched, text);
+    assert_eq!(bodies(&path), ["kept"]);
+}
+
+#[test]
+fn a_missing_folder_is_named_and_the_records_are_written_once_it_is_there() {
+    let (folder, _) = database();
+    let missing = folder.path().join("var").join("log");
+    let path = missing.join("logs.db");
+    let pipeline = pipeline(plan_at(&path), batches_of(2));
+
+    offer_all(&pipeline, ["a", "b", "c", "d"]);
+    let held = wait_for(&pipeline, State::Held);
+    std::fs::create_dir_all(&missing).expect("mended");
+    flush(&pipeline);
+
+    assert!(held.last_error.ends_with(&format!("create the folder {}", missing.display())), "{held:?}");
+    assert_eq!(bodies(&path), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_folder_in_place_of_the_file_is_said() {
+    let (_folder, path) = database();
+    std::fs::create_dir(&path).expect("a folder");
+    let pipeline = pipeline(plan_at(&path), eager());
+
+    offer_all(&pipeline, ["kept"]);
+    let held = wait_for(&pipeline, State::Held);
+
+    assert!(held.last_error.ends_with("the path is a folder; name a file"), "{held:?}");
+}
+
+#[test]
+fn a_database_that_may_not_be_written_holds_the_records_until_it_may() {
+    let (_folder, path) = database();
+    let first = pipeline(plan_at(&path), eager());
+    offer_all(&first, ["before"]);
+    crate::support::close(&first);
+    // Write version 3 of the file format: whoever does not know it may only read. (A mode would not stop root.)
+    set_write_version(&path, 3);
+
+    let second = pipeline(plan_at(&path), eager());
+    offer_all(&second, ["kept"]);
+    let held = wait_for(&second, State::Held);
+    set_write_version(&path, 2);
+    flush(&second);
+
+    assert!(held.last_error.contains("not writable for this user; change its owner or mode"), "{held:?}");
+    assert_eq!(bodies(&path), ["before", "kept"]);
+}
+
+/// Byte 18 of the header; see "file format version numbers" in `SQLite`'s description of its files.
+fn set_write_version(path: &Path, version: u8) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::File::options().write(true).open(path).expect("a file");
+    file.write_all_at(&[version], 18).expect("written");
+}
+
+#[test]
+fn a_database_locked_by_somebody_else_is_tried_again_until_it_is_free() {
+    let (_folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), batches_of(1));
+    offer_all(&pipeline, ["before"]);
+    flush(&pipeline);
+    let other = connect(&path);
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+
+    offer_all(&pipeline, ["a", "b"]);
+    let waiting = wait_for(&pipeline, State::Retrying);
+    other.execute_batch("COMMIT").expect("let go");
+    flush(&pipeline);
+
+    assert!(waiting.last_error.contains("another process holds the lock of the file"), "{waiting:?}");
+    assert_eq!(waiting.dropped.total(), 0);
+    assert_eq!(bodies(&path), ["before", "a", "b"]);
+}
+
+#[test]
+fn a_database_that_was_moved_away_is_replaced_and_later_rows_go_to_the_new_file() {
+    let (folder, path) = database();
+    let archive = folder.path().join("archive.db");
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["old 1", "old 2"]);
+    flush(&pipeline);
+
+    move_database(&path, &archive);
+    offer_all(&pipeline, ["new 3", "new 4"]);
+    flush(&pipeline);
+
+    assert_eq!(bodies(&archive), ["old 1", "old 2"]);
+    assert_eq!(bodies(&path), ["new 3", "new 4"]);
+    assert_eq!(number(&path, "SELECT last_seq FROM telesink_ledger"), 4);
+    assert!(lane(&pipeline).rolled_back > 0);
+}
+
+#[test]
+fn a_deleted_database_is_made_anew() {
+    let (_folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["gone"]);
+    flush(&pipeline);
+
+    for suffix in ["", "-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", path.display())).expect("deleted");
+    }
+    offer_all(&pipeline, ["here"]);
+    flush(&pipeline);
+
+    assert_eq!(bodies(&path), ["here"]);
+}
+
+#[test]
+fn a_database_swapped_for_another_one_is_written_to_in_its_place() {
+    let (folder, path) = database();
+    let (archive, prepared) = (folder.path().join("archive.db"), folder.path().join("prepared.db"));
+    let other = pipeline(plan_at(&prepared), eager());
+    offer_all(&other, ["prepared"]);
+    crate::support::close(&other);
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["old"]);
+    flush(&pipeline);
+
+    move_database(&path, &archive);
+    move_database(&prepared, &path);
+    offer_all(&pipeline, ["new"]);
+    flush(&pipeline);
+
+    assert_eq!(bodies(&path), ["prepared", "new"]);
+}
+
+#[test]
+fn a_reader_that_comes_and_goes_while_records_are_written_costs_no_row() {
+    let (_folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+
+    for round in 0..50 {
+        offer_all(&pipeline, [round.to_string()]);
+        flush(&pipeline);
+        assert_eq!(bodies(&path).len(), round + 1);
+    }
+}
+
+#[test]
+fn a_closed_sink_leaves_one_file_without_companions() {
+    let (folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["a"]);
+
+    crate::support::close(&pipeline);
+
+    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+}

@@ -1,0 +1,353 @@
+"""Records given as mappings: what each key means, and what cannot be meant."""
+
+import collections
+import datetime as dt
+import time
+import types
+
+import hostile
+import pytest
+
+import telesink
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.fixture
+def pipeline():
+    with telesink.Pipeline("memory://?records_max=100000") as pipeline:
+        yield pipeline
+
+
+@pytest.fixture
+def stored(pipeline):
+    """
+    What becomes of one mapping.
+    """
+
+    def store(record):
+        assert pipeline.enqueue(record) is True
+        assert pipeline.flush().complete
+        return pipeline.recent(1)[0]
+
+    return store
+
+
+def test_a_body_is_enough(stored):
+    before = time.time_ns()
+
+    record = stored({"body": "paid"})
+
+    assert record["body"] == "paid"
+    assert (record["level"], record["levelno"], record["logger"]) == ("INFO", 20, "root")
+    assert (record["event_name"], record["trace_id"], record["span_id"]) == (None, None, None)
+    assert record["attributes"] == {}
+    assert before <= record["time_unix_nano"] == record["observed_unix_nano"] <= time.time_ns()
+
+
+def test_every_key_has_its_meaning(stored):
+    record = stored(
+        {
+            "body": "paid",
+            "level": "ERROR",
+            "logger": "shop.cart",
+            "time": 1_700_000_000_123_456_789,
+            "event_name": "order.paid",
+            "trace_id": TRACE,
+            "span_id": SPAN,
+            "attributes": {"order": 7},
+        }
+    )
+
+    assert (record["body"], record["level"], record["logger"]) == ("paid", "ERROR", "shop.cart")
+    assert record["time_unix_nano"] == 1_700_000_000_123_456_789
+    assert record["event_name"] == "order.paid"
+    assert (record["trace_id"], record["span_id"]) == (TRACE, SPAN)
+    assert record["attributes"] == {"order": 7}
+
+
+def test_other_keys_become_attributes(stored):
+    record = stored({"body": "paid", "order": 7, 3: "three", "attributes": {"items": ["A7"]}})
+
+    assert record["attributes"] == {"items": ["A7"], "order": 7, "3": "three"}
+
+
+def test_a_type_without_a_body_is_an_event(stored):
+    record = stored({"type": "order.paid", "order": 7})
+
+    assert (record["body"], record["event_name"]) == ("order.paid", "order.paid")
+    assert record["attributes"]["order"] == 7
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "levelno"),
+    [
+        ("debug", "DEBUG", 10),
+        ("Warning", "WARN", 30),
+        ("CRITICAL", "FATAL", 50),
+        ("TRACE", "TRACE", 5),
+        (35, "WARN", 35),
+        ("45", "ERROR", 45),
+        (0, "TRACE", 0),
+        (None, "INFO", 20),
+    ],
+)
+def test_levels_are_names_or_numbers(stored, level, name, levelno):
+    """S0-29"""
+    record = stored({"body": "paid", "level": level})
+
+    assert (record["level"], record["levelno"]) == (name, levelno)
+
+
+UTC_TIME = dt.datetime(2026, 1, 2, 3, 4, 5, 678_901, dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "nanoseconds"),
+    [
+        (UTC_TIME, 1_767_323_045_678_901_000),
+        (UTC_TIME.astimezone(dt.timezone(dt.timedelta(hours=5, minutes=30))), 1_767_323_045_678_901_000),
+        (UTC_TIME.astimezone().replace(tzinfo=None), 1_767_323_045_678_901_000),
+        (dt.datetime(1970, 1, 1, tzinfo=dt.UTC), 0),
+        (dt.datetime(2255, 1, 1, 0, 0, 0, 999_999, dt.UTC), 8_993_635_200_999_999_000),
+        (0, 0),
+        (1_767_323_045_678_901_234, 1_767_323_045_678_901_234),
+    ],
+)
+def test_times_are_datetimes_or_nanoseconds(stored, given, nanoseconds):
+    """R17"""
+    assert stored({"body": "paid", "time": given})["time_unix_nano"] == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "words"),
+    [
+        ({}, ValueError, "a record needs a `body`.*found only: nothing"),
+        ({"message": "paid"}, ValueError, "a record needs a `body`.*found only: message"),
+        ({"body": None}, ValueError, "a record needs a `body`"),
+        ("paid", TypeError, r'enqueue takes a mapping such as .*"body".*, found str'),
+        (None, TypeError, "found NoneType"),
+        ([("body", "paid")], TypeError, "found list"),
+        ({"body": "paid", "level": "LOUD"}, ValueError, "`level` is LOUD, expected .*DEBUG"),
+        ({"body": "paid", "level": -1}, ValueError, "`level` is -1"),
+        ({"body": "paid", "level": 1.5}, ValueError, "`level` is a float"),
+        ({"body": "paid", "level": 10**30}, ValueError, "`level` is 1000"),
+        ({"body": "paid", "logger": 7}, ValueError, "`logger` is a int, expected text"),
+        ({"body": "paid", "time": "now"}, ValueError, "`time` is a str, expected a datetime or nanoseconds"),
+        ({"body": "paid", "time": 1.5}, ValueError, "`time` is a float"),
+        ({"body": "paid", "time": -1}, ValueError, "`time` is -1"),
+        ({"body": "paid", "time": 2**63}, ValueError, "`time` is 9223372036854775808"),
+        (
+            {"body": "paid", "time": dt.datetime(1960, 1, 1, tzinfo=dt.UTC)},
+            ValueError,
+            "`time` is 1960-01-01",
+        ),
+        (
+            {"body": "paid", "time": dt.datetime(3000, 1, 1, tzinfo=dt.UTC)},
+            ValueError,
+            "`time` is 3000-01-01",
+        ),
+        ({"body": "paid", "attributes": 7}, ValueError, "`attributes` is a int, expected a mapping"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_was_found(pipeline, record, error, words):
+    with pytest.raises(error, match=words):
+        pipeline.enqueue(record)
+
+    stats = pipeline.stats()
+    assert (stats.offered, stats.accepted, stats.rejected) == (0, 0, {})
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        types.MappingProxyType({"body": "paid", "order": 7}),
+        collections.OrderedDict(body="paid", order=7),
+        collections.ChainMap({"body": "paid"}, {"order": 7}),
+        collections.UserDict(body="paid", order=7),
+        collections.defaultdict(list, body="paid", order=7),
+    ],
+    ids=lambda mapping: type(mapping).__name__,
+)
+def test_any_mapping_will_do(stored, mapping):
+    record = stored(mapping)
+
+    assert (record["body"], record["attributes"]) == ("paid", {"order": 7})
+
+
+def test_attributes_may_be_any_mapping(stored):
+    assert stored({"body": "paid", "attributes": types.MappingProxyType({"a": 1})})["attributes"] == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [7, 1.5, True, ["a"], {"a": 1}, ValueError("x"), b"bytes"])
+def test_a_body_of_another_type_is_shown_as_text(stored, body):
+    assert stored({"body": body})["body"] == str(body)
+
+
+@pytest.mark.parametrize("index", range(len(hostile.all_of_them())))
+def test_hostile_values_never_make_it_fail(stored, index):
+    """R1, R19"""
+    evil = hostile.all_of_them()[index]
+
+    assert stored({"body": evil})["body"]
+    assert stored({"body": "paid", "value": evil, "attributes": {"nested": [evil]}})["body"] == "paid"
+
+
+def test_a_dict_that_hides_its_items_is_read_as_it_is(stored):
+    """R19"""
+    assert stored(hostile.LyingDict(body="paid", order=7))["attributes"] == {"order": 7}
+
+
+def test_the_mapping_is_left_as_it_was(stored):
+    attributes = {"order": 7}
+    record = {"body": "paid", "attributes": attributes, "other": [1]}
+
+    stored(record)
+
+    assert record == {"body": "paid", "attributes": {"order": 7}, "other": [1]}
+
+
+def test_many_are_taken_in_order(pipeline):
+    assert pipeline.enqueue_many({"body": str(number)} for number in range(500)) == 500
+
+    assert pipeline.flush().complete
+    assert [record["body"] for record in pipeline.recent(1_000)] == [str(number) for number in range(500)]
+
+
+def test_one_wrong_record_of_many_stops_there_and_those_before_are_kept(pipeline):
+    with pytest.raises(ValueError, match="needs a `body`"):
+        pipeline.enqueue_many([{"body": "first"}, {}, {"body": "third"}])
+
+    assert pipeline.flush().complete
+    assert [record["body"] for record in pipeline.recent()] == ["first"]
+
+
+def test_a_record_that_no_sink_wants_is_no_refusal():
+    with telesink.Pipeline("memory://?level=ERROR") as pipeline:
+        assert pipeline.enqueue({"body": "paid"}) is True
+
+        assert pipeline.stats().offered == 0
+
+
+def test_a_record_after_the_end_is_refused_and_counted():
+    """Q: closed is a cause of its own."""
+    pipeline = telesink.Pipeline("memory://")
+    pipeline.close()
+
+    assert pipeline.enqueue({"body": "late"}) is False
+    assert pipeline.stats().rejected == {"closed": 1}
+
+
+def test_records_before_any_sink_wait_for_the_first():
+    """S0-26, S3-10: late attach, bounded."""
+    for number in range(3):
+        assert telesink.enqueue({"body": str(number), "level": "DEBUG"}) is True
+
+    telesink.install_logging("memory://", level="DEBUG")
+
+    assert telesink.flush().complete
+    assert [record["body"] for record in telesink.recent()] == ["0", "1", "2"]
+
+
+def test_records_that_wait_pass_the_level_of_the_sink_they_waited_for():
+    telesink.enqueue({"body": "debug", "level": "DEBUG"})
+    telesink.enqueue({"body": "error", "level": "ERROR"})
+
+    telesink.install_logging("memory://", level="INFO")
+
+    assert telesink.flush().complete
+    assert [record["body"] for record in telesink.recent()] == ["error"]
+
+
+@pytest.mark.parametrize(("size", "kept"), [(10, 1_000), (10_000, 100)])
+def test_what_waits_is_bounded_and_the_rest_counted(size, kept):
+    """S0-26"""
+    taken = sum(telesink.enqueue({"body": "x" * size}) for _ in range(1_500))
+
+    telesink.install_logging("memory://?records_max=2000")
+
+    assert telesink.flush().complete
+    stats = telesink.install_logging("memory://?records_max=2000").stats()
+    assert stats.offered == 1_500
+    assert stats.rejected == {"queue_full": 1_500 - stats.accepted}
+    assert stats.accepted == pytest.approx(kept, rel=0.1)
+    assert len(telesink.recent(2_000)) == stats.accepted
+    assert taken == stats.accepted
+
+
+def test_only_the_first_sink_gets_what_waited():
+    pipeline = telesink.Pipeline()
+    pipeline.enqueue({"body": "early"})
+    pipeline.add_sink("memory://", name="first")
+    pipeline.add_sink("memory://", name="second")
+    pipeline.enqueue({"body": "late"})
+
+    assert pipeline.flush().complete
+    sinks = pipeline.stats().sinks
+    assert (sinks["first"].delivered, sinks["second"].delivered) == (2, 1)
+    pipeline.close()
+
+
+def test_flush_says_what_waits_for_a_sink():
+    telesink.enqueue({"body": "early"})
+
+    receipt = telesink.flush(timeout_seconds=0.01)
+
+    assert (receipt.complete, receipt.pending) == (False, 1)
+
+
+def test_recent_answers_the_last_across_the_wrap_of_the_ring():
+    """S3-33, S4-27"""
+    with telesink.Pipeline("memory://?records_max=100") as pipeline:
+        for number in range(250):
+            pipeline.enqueue({"body": str(number)})
+        assert pipeline.flush().complete
+
+        everything = [record["body"] for record in pipeline.recent(1_000)]
+        assert everything == [str(number) for number in range(150, 250)]
+        assert [record["body"] for record in pipeline.recent(3)] == ["247", "248", "249"]
+        assert [record["seq"] for record in pipeline.recent(2)] == [249, 250]
+        assert pipeline.recent(0) == pipeline.recent(-1) == []
+
+
+def test_recent_takes_nothing_away():
+    """S3-33"""
+    with telesink.Pipeline("memory://") as pipeline:
+        pipeline.enqueue({"body": "paid"})
+        assert pipeline.flush().complete
+
+        assert pipeline.recent() == pipeline.recent()
+
+
+def test_recent_filters_by_level_and_logger_across_the_wrap():
+    """S4-27"""
+    with telesink.Pipeline("memory://?records_max=90") as pipeline:
+        for number in range(100):
+            logger = ("shop", "shop.cart", "shopping")[number % 3]
+            level = ("INFO", "ERROR")[number % 2]
+            pipeline.enqueue({"body": str(number), "level": level, "logger": logger})
+        assert pipeline.flush().complete
+
+        found = pipeline.recent(5, level="WARNING", logger="shop")
+
+    expected = [number for number in range(10, 100) if number % 2 and number % 3 != 2][-5:]
+    assert [record["body"] for record in found] == [str(number) for number in expected]
+
+
+def test_recent_without_a_memory_sink_says_how_to_have_one():
+    with pytest.raises(telesink.ConfigError, match="no memory:// sink") as caught:
+        telesink.Pipeline("null://").recent()
+
+    assert "add_sink" in caught.value.hint
+
+
+def test_two_rings_are_apart():
+    """S3-33: nested recordings are isolated."""
+    with telesink.Pipeline("memory://") as first, telesink.Pipeline("memory://") as second:
+        first.enqueue({"body": "first"})
+        second.enqueue({"body": "second"})
+        assert first.flush().complete
+        assert second.flush().complete
+
+        assert [record["body"] for record in first.recent()] == ["first"]
+        assert [record["body"] for record in second.recent()] == ["second"]
