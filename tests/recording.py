@@ -35,7 +35,8 @@ class Recorder:
         self.path = path
         # Made by hand, so that it is part of no tree and nobody else's handlers see what is logged.
         self.logger = logging.Logger("shop", level=1)
-        self.handler = telesink.LogHandler(["memory://?records_max=100000", f"sqlite:///{path.as_posix()}"], **options)
+        dsns = ["memory://?records_max=100000", f"sqlite:///{path.as_posix()}"]
+        self.handler = telesink.LogHandler(dsns, **options)
         self.pipeline = self.handler.pipeline
         self.logger.addHandler(self.handler)
 

@@ -245,16 +245,16 @@ def test_a_new_redaction_set_holds_for_fields_bound_before(recorder):
 
 def test_two_pipelines_hide_bound_fields_each_in_its_own_way():
     with (
-        telesink.Pipeline("memory://", redact=False) as open_hearted,
-        telesink.Pipeline("memory://", redact=telesink.Redaction(names=["iban"])) as discreet,
+        telesink.Pipeline("memory://", redact=False) as frank,
+        telesink.Pipeline("memory://", redact=telesink.Redaction(names=["iban"])) as careful,
         telesink.context(iban="DE00"),
     ):
-        for pipeline in (open_hearted, discreet, open_hearted):
+        for pipeline in (frank, careful, frank):
             pipeline.enqueue({"body": "paid"})
             assert pipeline.flush().complete
 
-        assert [record["attributes"]["iban"] for record in open_hearted.recent()] == ["DE00", "DE00"]
-        assert [record["attributes"]["iban"] for record in discreet.recent()] == ["[REDACTED]"]
+        assert [record["attributes"]["iban"] for record in frank.recent()] == ["DE00", "DE00"]
+        assert [record["attributes"]["iban"] for record in careful.recent()] == ["[REDACTED]"]
 
 
 def test_values_of_every_type_can_be_bound(recorder):

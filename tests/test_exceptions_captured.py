@@ -132,9 +132,8 @@ def raised_members():
 
 
 def nested_group():
-    raise ExceptionGroup(
-        "outer", [ExceptionGroup("inner", [raised(noted), KeyError("k")]), OSError(2, "gone")]
-    )
+    inner = ExceptionGroup("inner", [raised(noted), KeyError("k")])
+    raise ExceptionGroup("outer", [inner, OSError(2, "gone")])
 
 
 def wide_group():

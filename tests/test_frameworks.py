@@ -179,6 +179,27 @@ def test_gunicorns_loggers_are_heard_once_each(first, propagate):
     assert [record["logger"] for record in telesink.recent()] == ["gunicorn.error", "gunicorn.access"]
 
 
+@pytest.mark.parametrize("removal", ["logging.root.handlers = []", "logging.root.handlers.clear()"])
+def test_a_program_that_throws_all_handlers_away_is_told_at_its_end(run_python, removal):
+    finished = run_python(
+        f"import logging, telesink\ntelesink.install_logging('memory://')\n{removal}\nlogging.error('lost')\n"
+    )
+
+    lines = [line for line in finished.stderr.splitlines() if line.startswith("telesink: ")]
+    assert len(lines) == 1
+    assert "the log handler was removed from logger 'root'" in lines[0]
+    assert "telesink.install_logging() again" in lines[0]
+
+
+@pytest.mark.parametrize("removal", ["telesink.shutdown()", "logging.root.removeHandler(handler)"])
+def test_a_program_that_asked_for_it_is_told_nothing(run_python, removal):
+    finished = run_python(
+        f"import logging, telesink\nhandler = telesink.install_logging('memory://')\n{removal}\n"
+    )
+
+    assert finished.stderr == ""
+
+
 def test_the_loggers_of_servers_are_left_as_they_were():
     telesink.install_logging("memory://")
     telesink.shutdown()

@@ -76,6 +76,16 @@ def test_a_wrong_option_in_a_dict_config_says_so():
     assert "did you mean `records_max`?" in str(caught.value.__cause__)
 
 
+def test_a_handler_that_could_not_be_made_is_in_nobodys_way():
+    """I8"""
+    with pytest.raises(telesink.ConfigError) as caught:
+        telesink.LogHandler("sqlit:///app.db")
+
+    # Flushes every handler that `logging` knows, and the error still holds on to ours.
+    logging.shutdown()
+    assert caught.value.__traceback__
+
+
 def test_a_handler_can_be_named_in_a_file_config():
     config = """
 [loggers]

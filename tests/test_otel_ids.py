@@ -1,6 +1,5 @@
 """Records belong to the span of OpenTelemetry that is current when they are logged."""
 
-
 import pytest
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -1,8 +1,10 @@
 """Settings: one home of defaults, four ways to give them, and errors that say where to look."""
 
+import copy
 import inspect
 import os
 import pathlib
+import pickle
 import re
 
 import pytest
@@ -23,7 +25,7 @@ EXAMPLES = {
     "batch_bytes_max": (10**6, "1 MB", [0, "1 XB"]),
     "linger_seconds": (0.25, "250 ms", [-1, "soon", float("nan"), float("inf")]),
     "urgent_level": ("WARNING", "WARNING", ["LOUD", -1, ""]),
-    "when_full": ("block", "block", ["bloc", "", 7]),
+    "when_full": ("block", "block", ["blocks", "", 7]),
     "block_timeout_seconds": (120.0, "2 min", [-0.5, "never"]),
     "retry_initial_seconds": (0.5, "500 ms", [0, -1, "0 s"]),
     "retry_max_seconds": (3_600.0, "1 h", [0, -1]),
@@ -296,3 +298,17 @@ def native_value(text):
     if shifted := re.fullmatch(r"(\d+) << (\d+)", text):
         return int(shifted[1]) << int(shifted[2])
     return int(text.replace("_", ""))
+
+
+def test_settings_can_be_sent_to_another_process_whatever_its_environment_says(monkeypatch):
+    monkeypatch.setenv("TELESINK_QUEUE_RECORDS_MAX", "7")
+    settings = Settings(when_full="block", redact=telesink.Redaction(names=["iban"]))
+    sent = pickle.dumps(settings)
+    monkeypatch.setenv("TELESINK_QUEUE_RECORDS_MAX", "8")
+
+    received = pickle.loads(sent)
+
+    assert received == settings == copy.deepcopy(settings) == copy.copy(settings)
+    assert received.queue_records_max == 7
+    assert received.origin("queue_records_max") == "the environment variable TELESINK_QUEUE_RECORDS_MAX"
+    assert received.redact.hides("iban")

@@ -357,3 +357,14 @@ def test_a_web_request_is_shown_not_walked(recorder):
     request.method, request.path = "GET", "/orders/7"
 
     assert recorder.stored(request) == "<HttpRequest: GET '/orders/7'>"
+
+
+def test_a_name_that_stands_twice_reads_the_same_in_every_sink(recorder):
+    """R16: SQLite's own JSON functions take the first of two equal names, every other reader the last."""
+    recorder.logger.info("paid", extra={"value": {1: "first", "1": "last"}, "code.line.number": "mine"})
+
+    attributes = recorder.attributes()
+    [found] = recorder.query(
+        "SELECT attributes -> 'value' ->> '1', attributes ->> 'code.line.number' FROM telesink_logs"
+    )
+    assert found == (attributes["value"]["1"], attributes["code.line.number"])

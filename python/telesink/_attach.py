@@ -132,7 +132,7 @@ class Attachment:
             logger.setLevel(level)
 
     def lost_logger(self) -> str | None:
-        """Name the logger that lost the handler without anybody asking for it (``handlers = []``), if one did."""
+        """Name the logger that lost the handler unasked (``handlers = []``), if one did."""
         for logger, handler in self._attached:
             handlers = logger.handlers
             is_let_go = isinstance(handlers, _Handlers) and handlers.kept is None

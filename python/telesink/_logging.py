@@ -46,9 +46,11 @@ class LogHandler(logging.Handler):
     """
 
     def __init__(self, dsn: str | Sequence[str] | None = None, level: int | str = 0, **options: Any) -> None:
-        super().__init__(level_number(level))
+        # First of all: what fails here must not leave a half-made handler in the list that `logging` flushes.
+        least = level_number(level)
         pipeline: Pipeline | None = options.pop("_pipeline", None)
         self.pipeline = Pipeline(_dsns(dsn, console=False), **options) if pipeline is None else pipeline
+        super().__init__(least)
         self._native_handle = self.pipeline._native.handle  # noqa: SLF001
         self._choose_path()
 
@@ -118,13 +120,13 @@ _installed = _Installed()
 
 
 def _tell_lost_logger() -> str | None:
-    """Say so if somebody replaced a logger's handlers behind everybody's back (``root.handlers = []``)."""
+    """Say so if somebody replaced a logger's handlers behind our back (``root.handlers = []``)."""
     lost = _installed.attachment.lost_logger() if _installed.attachment is not None else None
     if lost is None:
         return None
     return (
-        f"the log handler was removed from logger {lost!r} (its list of handlers was replaced); records after "
-        "that were not captured: call telesink.install_logging() again"
+        f"the log handler was removed from logger {lost!r} (its list of handlers was replaced); records "
+        "after that were not captured: call telesink.install_logging() again"
     )
 
 

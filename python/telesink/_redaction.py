@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from telesink import _native
+from telesink._frozen import Frozen
+from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
 
-class Redaction:
+class Redaction(Frozen):
     """Names, patterns and exact values to hide: they become ``[REDACTED]``, but numbers and booleans never.
 
     :param names: attribute names whose values are hidden, at every depth, in any case: ``word`` hides names
@@ -19,7 +22,7 @@ class Redaction:
     :param secrets: exact values to hide wherever they stand.
     :param keep: exact names that are never hidden.
     :param defaults: whether telesink's own names and patterns are part of the set.
-    :raises ConfigError: a pattern is no regular expression.
+    :raises ConfigError: a pattern is no regular expression, or a text stands where several are meant.
 
     >>> import telesink
     >>> telesink.Redaction(names=["iban"]).hides("customer_iban")
@@ -40,7 +43,13 @@ class Redaction:
         keep: Iterable[str] = (),
         defaults: bool = True,
     ) -> None:
-        parts = (tuple(names), tuple(patterns), tuple(secrets), tuple(keep), bool(defaults))
+        parts = (
+            texts("names", names),
+            texts("patterns", patterns),
+            texts("secrets", secrets),
+            texts("keep", keep),
+            bool(defaults),
+        )
         object.__setattr__(self, "_parts", parts)
         native = _native.RedactionSet(
             list(parts[0]), list(parts[1]), list(parts[2]), list(parts[3]), parts[4]
@@ -77,6 +86,13 @@ class Redaction:
             f"keep={list(keep)}, defaults={defaults})"
         )
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return _remade, self._parts
+
+    def __reduce__(self) -> NoReturn:
+        message = "a Redaction cannot be pickled, because it holds secrets; make a new one where it is needed"
+        raise TypeError(message)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Redaction) and self._parts == other._parts
 
@@ -84,10 +100,37 @@ class Redaction:
         return hash(self._parts)
 
 
+def _remade(
+    names: tuple[str, ...],
+    patterns: tuple[str, ...],
+    secrets: tuple[str, ...],
+    keep: tuple[str, ...],
+    defaults: bool,  # noqa: FBT001 - called by `pickle`, by position
+) -> Redaction:
+    return Redaction(names=names, patterns=patterns, secrets=secrets, keep=keep, defaults=defaults)
+
+
 def native_set(redact: bool | Redaction) -> _native.RedactionSet:  # noqa: FBT001 - the setting's own form
     """The compiled set for a setting."""
     if isinstance(redact, Redaction):
         return redact._set  # noqa: SLF001 - the other half of the class
+    if not isinstance(redact, bool):
+        message = f"`redact` is {redact!r}; expected True, False or a telesink.Redaction"
+        raise ConfigError(message, "use redact=False to switch it off")
     if redact:
         return _native.RedactionSet([], [], [], [], True)  # noqa: FBT003 - a native call
     return _native.RedactionSet.off()
+
+
+def texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Read an argument that takes several texts: a single one would be taken letter by letter."""
+    if not isinstance(values, (str, bytes)):
+        try:
+            found = tuple(values)
+        except TypeError:
+            found = (None,)
+        if all(isinstance(value, str) for value in found):
+            return found
+    kind = type(values).__name__
+    # The value itself is not shown: it may be a secret.
+    raise ConfigError(f"`{name}` is a {kind} that holds no list of texts", f'for example {name}=["..."]')

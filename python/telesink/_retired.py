@@ -1,4 +1,4 @@
-"""Pipelines that nobody holds any more: their last records are still to be settled, and their losses to be told."""
+"""Pipelines that nobody holds any more: their last records are to be settled, and their losses told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _lost: dict[str, dict[str, int]] = {}
 
 
 def retire(native: _native.Pipeline, timeout_seconds: float) -> None:
-    """Let the pipeline take nothing more and settle what it has; called when the last reference to it is gone."""
+    """Let the pipeline settle what it has; called when the last reference to it is gone."""
     native.begin_close(timeout_seconds, True)  # noqa: FBT003 - a native call
     _retired.append((native, timeout_seconds))
     settle()

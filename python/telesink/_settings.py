@@ -210,6 +210,9 @@ class Settings:
     def __hash__(self) -> int:
         return hash(repr(self))
 
+    def __reduce__(self) -> tuple[object, tuple[dict[str, Any], dict[str, str]]]:
+        return _remade, (self.as_dict(), self._origins)
+
     def _native(self) -> list[tuple[str, str, str]]:
         """The settings that the native side takes, as name, text and origin."""
         return [
@@ -217,6 +220,14 @@ class Settings:
             for name in _DEFAULTS
             if name not in _PYTHON_ONLY
         ]
+
+
+def _remade(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+    """Make a copy as it was, whatever the environment says by now."""
+    settings = object.__new__(Settings)
+    for name, value in {**values, "_origins": origins}.items():
+        object.__setattr__(settings, name, value)
+    return settings
 
 
 def is_setting(name: str) -> bool:

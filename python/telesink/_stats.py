@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from telesink._frozen import Frozen
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Self
 
 
-class _Frozen:
-    """Named values that are set once."""
+class _Counters(Frozen):
+    """Named values with a plain form."""
 
     __slots__: tuple[str, ...] = ()
 
-    def __setattr__(self, name: str, value: object) -> None:
-        message = f"{type(self).__name__} is frozen"
-        raise AttributeError(message)
+    def __init__(self, values: Mapping[str, object]) -> None:
+        for name in self.__slots__:
+            value = values[name]
+            object.__setattr__(
+                self, name, MappingProxyType(dict(value)) if isinstance(value, Mapping) else value
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """All values by name, as plain dicts and numbers."""
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+        return {name: _plain(value) for name, value in self._values().items()}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and self.as_dict() == other.as_dict()
+        return isinstance(other, type(self)) and self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        values = self._values().values()
+        return hash(tuple(frozenset(value.items()) if isinstance(value, dict) else value for value in values))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._values().items())
         return f"{type(self).__name__}({shown})"
 
-    def _set(self, values: Mapping[str, object]) -> None:
-        for name in self.__slots__:
-            object.__setattr__(self, name, values[name])
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, object]]]:
+        return type(self), (self._values(),)
+
+    def _values(self) -> dict[str, object]:
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
+        }
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, _Frozen):
+    if isinstance(value, _Counters):
         return value.as_dict()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
 
 
-class Stats(_Frozen):
+class Stats(_Counters):
     """Counters of a pipeline, or of one of its sinks, at one moment. Frozen and printable.
 
     Two identities hold: ``offered == accepted + sum(rejected.values())`` and ``routed == delivered +
@@ -72,7 +85,8 @@ class Stats(_Frozen):
     :ivar server_rolled_back: records the destination had confirmed and no longer has.
     :ivar loss_markers: records written by telesink itself to tell of losses.
     :ivar sink_panics: panics of sinks, each caught.
-    :ivar sinks: the counters of each sink by name; empty for a sink.
+    :ivar sinks: the counters of each sink by name; empty for a sink. Sinks that were removed are not among
+        them, and stay counted in the totals.
     """
 
     __slots__ = (
@@ -100,25 +114,22 @@ class Stats(_Frozen):
     accepted: int
     bytes_pending: int
     delivered: int
-    dropped: dict[str, int]
+    dropped: Mapping[str, int]
     duplicates_suppressed: int
     format_errors: int
     last_error: str
     loss_markers: int
     offered: int
     pending: int
-    rejected: dict[str, int]
+    rejected: Mapping[str, int]
     retries: int
     routed: int
     sanitised: int
     server_rolled_back: int
     sink_panics: int
-    sinks: dict[str, Stats]
+    sinks: Mapping[str, Stats]
     state: str
     truncated: int
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._set(values)
 
     def __str__(self) -> str:
         rejected = "".join(f", {count} {cause}" for cause, count in self.rejected.items())
@@ -129,7 +140,7 @@ class Stats(_Frozen):
         )
 
 
-class Receipt(_Frozen):
+class Receipt(_Counters):
     """What a flush achieved for the records pending when it was called. True if none is pending any more.
 
     :ivar complete: whether every one of them is settled (delivered, or dropped and counted).
@@ -143,12 +154,12 @@ class Receipt(_Frozen):
 
     complete: bool
     delivered: int
-    dropped: dict[str, int]
+    dropped: Mapping[str, int]
     pending: int
     seconds: float
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        self._set({"complete": values["pending"] == 0, **values})
+        super().__init__({"complete": values["pending"] == 0, **values})
 
     def __bool__(self) -> bool:
         return self.complete
@@ -187,11 +198,13 @@ def sink_stats(lane: Mapping[str, Any]) -> Stats:
 def pipeline_stats(values: Mapping[str, Any]) -> Stats:
     """Make the counters of a pipeline: its own, and the sums over its sinks."""
     sinks = {lane["name"]: sink_stats(lane) for lane in values["lanes"]}
+    removed = values["removed"]
+    counted = [*sinks.values(), *([sink_stats(removed)] if removed else [])]
     dropped: dict[str, int] = {}
-    for stats in sinks.values():
+    for stats in counted:
         for cause, count in stats.dropped.items():
             dropped[cause] = dropped.get(cause, 0) + count
-    sums = {name: sum(getattr(stats, name) for stats in sinks.values()) for name in _SUMS}
+    sums = {name: sum(getattr(stats, name) for stats in counted) for name in _SUMS}
     states = [stats.state for stats in sinks.values()] or ["idle"]
     errors = [stats.last_error for stats in sinks.values() if stats.last_error]
     late = values["late_pending"]

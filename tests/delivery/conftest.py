@@ -1,4 +1,4 @@
-"""Fault tests with real files and processes; none of them on Windows, which has neither fork nor named pipes here."""
+"""Fault tests with real files and processes. Not on Windows: the subjects talk through named pipes."""
 
 import sys
 

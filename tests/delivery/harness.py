@@ -1,7 +1,7 @@
 """Subjects (programs under test, each in a fresh interpreter) and the oracle outside them.
 
-A subject writes the key of each record to a named pipe after the call has returned, so that what was accepted is
-known even if it is killed. The oracle reads the database with the stdlib's sqlite3.
+A subject writes the key of each record to a named pipe after the call has returned, so that what was
+accepted is known even if it is killed. The oracle reads the database with the stdlib's sqlite3.
 """
 
 import contextlib
@@ -185,7 +185,7 @@ class Subjects:
         )
         path = self.folder / f"program{next(self._numbers)}.py"
         path.write_text(textwrap.dedent(program), encoding="utf-8")
-        streams = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen(
             [*prefix, sys.executable, str(path), *map(str, arguments)],
             cwd=self.folder,
@@ -225,6 +225,14 @@ def reading(path):
     """A connection that only reads."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
         yield connection
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Hold the lock of a database, as another program would."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 class Rows:
@@ -268,7 +276,7 @@ class Rows:
             assert before < counter, f"thread {thread} of {pid}: {counter} is stored after {before}"
             last[pid, thread] = counter
         for instance, seqs in self.seqs.items():
-            assert all(left < right for left, right in zip(seqs, seqs[1:], strict=False)), instance
+            assert all(left < right for left, right in itertools.pairwise(seqs)), instance
 
     def check_dense(self):
         """No gaps: each process and sink counts 1, 2, 3 …"""
@@ -280,4 +288,5 @@ def check_integrity(path):
     """The file as SQLite's own check sees it, and each row readable."""
     with reading(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("SELECT count(*) FROM telesink_logs WHERE json_valid(attributes) = 0").fetchone() == (0,)
+        broken = connection.execute("SELECT count(*) FROM telesink_logs WHERE NOT json_valid(attributes)")
+        assert broken.fetchone() == (0,)

@@ -5,11 +5,12 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 
 from delivery.key import KEY
 
-FOLDER = os.environ["SUBJECT_FOLDER"]
-DATABASE = os.path.join(FOLDER, "app.db")
+FOLDER = Path(os.environ["SUBJECT_FOLDER"])
+DATABASE = FOLDER / "app.db"
 DSN = f"sqlite:///{DATABASE}"
 
 _keys = os.open(os.environ["SUBJECT_KEYS"], os.O_WRONLY | os.O_CLOEXEC)
@@ -56,7 +57,7 @@ def cpu_seconds():
 
 
 def note_stats(*, is_quiet=True):
-    """Write the counters of all pipelines where the test reads them: the identities are checked after each test."""
+    """Write the counters of all pipelines where the test, at its end, checks the identities."""
     lifecycle = sys.modules.get("telesink._lifecycle")
     if lifecycle is None:
         return
@@ -64,7 +65,7 @@ def note_stats(*, is_quiet=True):
         json.dumps({"pid": os.getpid(), "is_quiet": is_quiet, "stats": pipeline.stats().as_dict()}) + "\n"
         for pipeline in tuple(lifecycle.live)
     ]
-    descriptor = os.open(os.path.join(FOLDER, "stats"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = os.open(FOLDER / "stats", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, "".join(lines).encode())
     os.close(descriptor)
 

@@ -47,9 +47,7 @@ def in_terminal(subjects, program=LOG, *arguments, **variables):
     """What the program writes to standard error when that is a terminal."""
     leader, follower = pty.openpty()
     try:
-        subject = subjects.start(
-            program, *arguments, environment=environment(**variables), stderr=follower
-        )
+        subject = subjects.start(program, *arguments, environment=environment(**variables), stderr=follower)
     finally:
         os.close(follower)
     received = bytearray()
@@ -137,8 +135,9 @@ HOSTILE = r"""
 
     telesink.install_logging("console://")
     log = logging.getLogger("evil\x1b]0;title\x07")
-    hostile = "\x1b[2J\x1b[31mred\x1b[0m \x1b]8;;http://evil\x07link \x9b31m \x90q\x9c bell\x07 back\x08\x08 \r\rover"
-    log.info(hostile + "\nERROR forged line\u2028forged\u202egnol", extra={"key\x1b[1m": hostile, "list": [hostile]})
+    hostile = "\x1b[2J\x1b[31mred\x1b[0m \x1b]8;;http://evil\x07link \x9b31m \x90q\x9c bell\x07 \x08\r\rover"
+    forged = "\nERROR forged line\u2028forged\u202egnol"
+    log.info(hostile + forged, extra={"key\x1b[1m": hostile, "list": [hostile]})
     log.info("%s", "\x1b[?1049h" * 3)
     try:
         raise ValueError(hostile)

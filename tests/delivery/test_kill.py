@@ -1,4 +1,4 @@
-"""Killed without warning, many times: nothing is doubled or torn, and only what was not yet written is lost."""
+"""Killed without warning, many times: nothing is doubled or torn, only what was not yet written is lost."""
 
 import random
 import signal
@@ -10,8 +10,8 @@ from delivery.harness import check_integrity
 
 KILLS = 200
 
-#: What may be lost: records accepted less than this before the end. The linger of SQLite (20 ms), and a generous
-#: allowance for the write under way and for a machine that is busy with other tests.
+#: What may be lost: records accepted less than this before the end. The linger of SQLite (20 ms), and a
+#: generous allowance for the write under way and for a machine that is busy with other tests.
 TAIL_SECONDS = 0.02 + 0.5
 
 #: A batch of the default size.
@@ -58,7 +58,7 @@ def test_200_kills_under_load_double_nothing_and_lose_at_most_the_last_batch(sub
     killed = {}
     # Two at a time: some processes die while another one writes to the same file.
     with ThreadPoolExecutor(2) as pool:
-        for done in range(0, KILLS, 50):
+        for _ in range(KILLS // 50):
             killed.update(pool.map(kill_one, [moments.uniform(0.0, 0.25) for _ in range(50)]))
             check_integrity(subjects.database)
 

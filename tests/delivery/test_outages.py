@@ -1,4 +1,4 @@
-"""The database cannot be written for a while: the records wait, somebody is told why, and nothing is lost or doubled."""
+"""The database cannot be written for a while: records wait, somebody is told why, nothing is lost."""
 
 import shutil
 import sqlite3
@@ -30,7 +30,7 @@ HOLD_AND_DELIVER = """
 
 
 class Fault:
-    """A fault of the database's place: what is broken, how it is mended, and what telesink should say meanwhile."""
+    """A fault of the database's place: what is broken, how it is mended, and what telesink says meanwhile."""
 
     path = "app.db"
 
@@ -154,6 +154,26 @@ def test_records_wait_for_a_place_that_cannot_be_used_and_arrive_once_it_is_mend
         assert part in line
 
 
+def test_each_of_several_sinks_tells_its_own_fault(subjects):
+    subject = subjects.run(
+        """
+        import logging
+        import delivery.subject_side
+        import telesink
+
+        telesink.install_logging(["sqlite:///one/app.db", "sqlite:///two/app.db"])
+        logging.getLogger("shop").info("0 0 0")
+        telesink.flush(0.5)
+        telesink.shutdown(0.5)
+        """
+    )
+
+    lines = sorted(line for line in subject.own_lines if "create the folder" in line)
+    assert len(lines) == 2
+    assert "/one" in lines[0]
+    assert "/two" in lines[1]
+
+
 FILL_AND_FREE = """
     import logging, os, resource, shutil, sys
     from delivery.subject_side import DATABASE, hear, log_many, tell
@@ -200,10 +220,11 @@ WITH_SMALL_DISK = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=16m
 
 
 def can_mount():
-    """Whether this user may mount a disk in a namespace of its own; root on Linux may, in most containers too."""
+    """Whether this user may mount a disk in a namespace of its own; root may, in most containers too."""
     if shutil.which("unshare") is None:
         return False
-    return subprocess.run([*WITH_SMALL_DISK, "/mnt", "true"], capture_output=True, check=False).returncode == 0
+    tried = subprocess.run([*WITH_SMALL_DISK, "/mnt", "true"], capture_output=True, check=False)
+    return tried.returncode == 0
 
 
 #: A limit on the size of files ends writes in the same place, by another error, and works for every user.

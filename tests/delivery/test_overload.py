@@ -1,16 +1,15 @@
 """A minute without the database: another process holds the file's lock while records keep coming.
 
-Two programs live through the same minute, so that it passes only once: one logs little and must lose nothing, the
-other logs 20,000 records a second and must stay within its bound and say exactly what it lost.
+Two programs live through the same minute, so that it passes only once: one logs little and must lose nothing,
+the other logs 20,000 records a second and must stay within its bound and say exactly what it lost.
 """
 
-import sqlite3
+import itertools
 import time
-from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
-from delivery.harness import Subjects, check_integrity, resident_bytes
+from delivery.harness import Subjects, check_integrity, locked, resident_bytes
 
 OUTAGE_SECONDS = 60
 
@@ -102,11 +101,7 @@ def minute(tmp_path_factory):
         programs = [quiet.start(LOG_LITTLE), busy.start(LOG_MUCH)]
         assert [program.hear() for program in programs] == ["ready", "ready"]
         baseline = resident_bytes(programs[1].pid)
-        files = [closing(sqlite3.connect(folder / "app.db", isolation_level=None)) for folder in (little, much)]
-        with files[0] as first, files[1] as second:
-            for connection in (first, second):
-                connection.execute("PRAGMA busy_timeout = 30000")
-                connection.execute("BEGIN EXCLUSIVE")
+        with locked(quiet.database), locked(busy.database):
             for program in programs:
                 program.say(OUTAGE_SECONDS)
             largest = watch(programs[1].pid, OUTAGE_SECONDS)
@@ -164,7 +159,7 @@ def test_a_lock_held_for_a_minute_is_told_once_with_its_cause_and_the_next_step(
 @pytest.mark.slow
 def test_memory_grows_by_no_more_than_the_bound_and_a_quarter(busy, record_property):
     record_property("growth_mib", round(busy.growth_bytes / 2**20, 1))
-    print(f"memory grew by {busy.growth_bytes / 2**20:.1f} MiB under a bound of {BOUND_BYTES / 2**20:.0f} MiB")
+    print(f"memory grew by {busy.growth_bytes / 2**20:.1f} MiB, bound {BOUND_BYTES / 2**20:.0f} MiB")
     assert busy.during["bytes_pending"] <= BOUND_BYTES
     assert busy.during["bytes_pending"] >= 0.85 * BOUND_BYTES
     assert busy.growth_bytes <= 1.25 * BOUND_BYTES
@@ -190,7 +185,7 @@ def test_what_was_accepted_arrives_once_and_in_order(busy):
 @pytest.mark.slow
 def test_the_gap_in_the_numbers_is_exactly_what_the_loss_markers_tell(busy):
     ((_, seqs),) = busy.rows.seqs.items()
-    gaps = [(left + 1, right - 1) for left, right in zip(seqs, seqs[1:], strict=False) if right - left > 1]
+    gaps = [(left + 1, right - 1) for left, right in itertools.pairwise(seqs) if right - left > 1]
     losses = busy.rows.losses
     print(f"gaps {gaps}")
 

@@ -51,15 +51,25 @@ pub fn write_line(text: &str) {
     write_stderr(line.as_bytes());
 }
 
+/// Longest line: what a pipe takes whole (`PIPE_BUF` on Linux), so that lines of several processes do not mix.
 #[cfg(unix)]
-fn write_stderr(mut bytes: &[u8]) {
-    // A closed or full standard error must not hurt anybody: whatever the answer, it is only tried so often.
-    for _ in 0..8 {
-        match rustix::io::write(rustix::stdio::stderr(), bytes) {
-            Ok(written) if written < bytes.len() => bytes = &bytes[written..],
-            Err(rustix::io::Errno::INTR) => {}
-            Ok(_) | Err(_) => return,
+const LINE_BYTES_MAX: usize = 4_096;
+
+#[cfg(unix)]
+fn write_stderr(bytes: &[u8]) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let descriptor = rustix::stdio::stderr();
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut ready = [PollFd::new(&descriptor, PollFlags::OUT)];
+    // A reader that has stopped reading must not stop the program: the line is lost then, the counters are not.
+    if poll(&mut ready, Some(&at_once)) == Ok(1) && ready[0].revents().contains(PollFlags::OUT) {
+        let mut line = bytes[..bytes.len().min(LINE_BYTES_MAX)].to_vec();
+        if let Some(last) = line.last_mut() {
+            *last = b'\n';
         }
+        // Whatever the answer, there is nobody left to tell.
+        let _told = rustix::io::write(descriptor, &line).is_ok();
     }
 }
 

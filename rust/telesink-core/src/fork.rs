@@ -8,7 +8,8 @@
 //! Only atomics: whatever holds a lock at the moment of the fork would be the same fault again.
 
 use crate::clock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::sinks::sqlite;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longest time that a fork waits for a lane: a batch of the default size takes 25 ms, a disk that syncs slowly a
@@ -21,7 +22,12 @@ const STAY_OUT_MAX: Duration = Duration::from_secs(5);
 /// Between two looks; shorter than what a fork itself takes.
 const STEP: Duration = Duration::from_micros(100);
 
+/// Between two looks of somebody who sleeps inside.
+const LOOK: Duration = Duration::from_millis(2);
+
 static GATE: Gate = Gate::new();
+
+static IS_UNSOUND: AtomicBool = AtomicBool::new(false);
 
 /// Who is inside, and who wants to fork.
 #[derive(Debug)]
@@ -70,6 +76,10 @@ impl Gate {
         self.inside.load(Ordering::SeqCst) == 0
     }
 
+    fn is_wanted(&self) -> bool {
+        self.forks.load(Ordering::SeqCst) > 0
+    }
+
     fn wait(&self, limit: Duration) -> bool {
         let end = clock::monotonic() + limit;
         while self.inside.load(Ordering::SeqCst) > 0 {
@@ -97,15 +107,28 @@ pub(crate) fn enter() -> Inside<'static> {
     Inside { gate: &GATE }
 }
 
-/// Sleeps for `pause` outside, in the middle of being inside: where a library asks how to wait, its state is sound.
-pub(crate) fn sleep_outside(pause: Duration) {
-    GATE.leave();
-    std::thread::park_timeout(pause);
-    GATE.enter();
+/// Sleeps for `pause` while inside, in short steps. Answers false at once when a fork wants everybody out.
+pub(crate) fn sleep_unless_wanted(pause: Duration) -> bool {
+    let end = clock::monotonic() + pause;
+    loop {
+        let left = end.saturating_duration_since(clock::monotonic());
+        if GATE.is_wanted() {
+            return false;
+        }
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::park_timeout(left.min(LOOK));
+    }
 }
 
-/// Before a fork, in the parent: keeps lanes out. Answers whether none is inside; if not, [`wait`] for them. Always
-/// followed by [`after_in_parent`] or [`after_in_child`].
+/// Whether this process was forked while somebody was inside all the same: what the library knows is not true here.
+pub(crate) fn is_unsound() -> bool {
+    IS_UNSOUND.load(Ordering::SeqCst)
+}
+
+/// Before a fork, in the parent: keeps lanes out. Answers whether none is inside; if not, [`wait`] for them. Then
+/// [`close`]; always followed by [`after_in_parent`] or [`after_in_child`].
 pub fn before() -> bool {
     GATE.hold()
 }
@@ -115,6 +138,14 @@ pub fn wait() -> bool {
     GATE.wait(WAIT_MAX)
 }
 
+/// The last step before a fork: closes what must not cross it. Quick, and not to be interrupted by another fork.
+pub fn close() {
+    // In a process that is unsound itself nothing was opened, and its locks may be held by nobody.
+    if GATE.inside.load(Ordering::SeqCst) == 0 && !is_unsound() {
+        sqlite::close_all();
+    }
+}
+
 /// After a fork, in the parent: lanes go on.
 pub fn after_in_parent() {
     GATE.release();
@@ -122,6 +153,9 @@ pub fn after_in_parent() {
 
 /// After a fork, in the child: whoever was inside does not exist here.
 pub fn after_in_child() {
+    if GATE.inside.load(Ordering::SeqCst) > 0 {
+        IS_UNSOUND.store(true, Ordering::SeqCst);
+    }
     GATE.reset();
 }
 

@@ -133,6 +133,9 @@ impl Settings {
         "dead_letter_bytes_max",
     ];
 
+    /// Those that are applied while a record is captured, once for all lanes: none of them stands in a DSN.
+    pub const PIPELINE_WIDE: &'static [&'static str] = &["record_bytes_max", "urgent_level"];
+
     /// The documented defaults, for tests of this crate and its benchmarks. Programs get theirs from Python.
     #[doc(hidden)]
     pub fn reference_for_tests() -> Self {
@@ -194,10 +197,16 @@ impl Settings {
     /// settings as known there. A relative `dead_letter` is completed with the base directory of the DSN.
     ///
     /// # Errors
-    /// As [`Settings::apply`]. Call [`Settings::check`] when all settings are applied.
+    /// As [`Settings::apply`], or one of [`Settings::PIPELINE_WIDE`]. Call [`Settings::check`] when all settings are applied.
     pub fn take_from(&mut self, dsn: &mut Dsn) -> Result<(), ConfigError> {
         for name in Self::NAMES {
             let Some((value, source)) = dsn.take_raw(name) else { continue };
+            if Self::PIPELINE_WIDE.contains(name) {
+                return Err(ConfigError::new(
+                    format!("setting `{name}` (from {}) holds for all sinks of a pipeline", source.text()),
+                    format!("give it to Pipeline, install_logging or Settings: {name}=..."),
+                ));
+            }
             self.apply(name, &value, source.text())?;
             if *name == "dead_letter" {
                 self.dead_letter = self.dead_letter.take().map(|path| dsn.base_directory().join(path));

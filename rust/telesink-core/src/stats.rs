@@ -177,6 +177,28 @@ pub struct LaneStats {
     pub last_error: String,
 }
 
+impl LaneStats {
+    /// Adds the counters of another lane; name, target and state stay.
+    pub fn add(&mut self, other: &LaneStats) {
+        self.offered += other.offered;
+        self.routed += other.routed;
+        self.rejected.add(&other.rejected);
+        self.delivered += other.delivered;
+        self.dropped.add(&other.dropped);
+        self.pending += other.pending;
+        self.bytes_pending += other.bytes_pending;
+        self.retries += other.retries;
+        self.batches += other.batches;
+        self.duplicates_suppressed += other.duplicates_suppressed;
+        self.rolled_back += other.rolled_back;
+        self.loss_markers += other.loss_markers;
+        self.sink_panics += other.sink_panics;
+        if !other.last_error.is_empty() {
+            self.last_error.clone_from(&other.last_error);
+        }
+    }
+}
+
 /// A pipeline's counters at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PipelineStats {
@@ -186,6 +208,9 @@ pub struct PipelineStats {
     pub accepted: u64,
     /// Records that no lane took, by cause.
     pub rejected: Counts,
+    /// Those of the rejected records that came to no lane and stand in no lane's account: the pipeline was closed, or
+    /// they could not be captured, or too many waited for the first lane.
+    pub turned_away: Counts,
     /// Records waiting for the first lane.
     pub late_pending: u64,
     /// Records in which something had to be replaced.
@@ -196,6 +221,8 @@ pub struct PipelineStats {
     pub format_errors: u64,
     /// The lanes.
     pub lanes: Vec<LaneStats>,
+    /// The sum over the lanes that were removed, so that totals stay true; `None` if none was.
+    pub removed: Option<LaneStats>,
 }
 
 /// What a flush achieved for the records that were pending when it was called.

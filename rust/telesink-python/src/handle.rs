@@ -7,13 +7,13 @@ use arc_swap::{ArcSwap, Guard};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::diagnostics::Diagnostics;
 use telesink_core::pipeline::Flush;
+use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
 use telesink_core::stats::{Receipt, RejectCause};
 
@@ -30,7 +30,7 @@ pub(crate) struct Pipeline {
     number: u64,
     /// Changes with `process`.
     version: AtomicU64,
-    resource: Vec<(String, String)>,
+    resource: ArcSwap<Vec<(String, String)>>,
     redaction: ArcSwap<Redaction>,
     diagnostics: Diagnostics,
 }
@@ -60,36 +60,25 @@ impl Pipeline {
             )),
             number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             version: AtomicU64::new(1),
-            resource,
+            resource: ArcSwap::from_pointee(resource),
             redaction: ArcSwap::new(set),
             diagnostics: Diagnostics::new(),
         }
     }
 
-    /// Adds a sink and answers its name. Nothing connects and no thread starts.
-    #[pyo3(signature = (dsn, options, settings, base_directory, name=None, level=None, include=vec![], exclude=vec![]))]
-    #[expect(clippy::too_many_arguments, reason = "mirrors the keyword arguments of the Python method")]
-    fn add_sink(
-        &self,
-        py: Python<'_>,
-        dsn: String,
-        options: Vec<(String, String)>,
-        settings: Vec<(String, String, String)>,
-        base_directory: PathBuf,
-        name: Option<String>,
-        level: Option<i32>,
-        include: Vec<String>,
-        exclude: Vec<String>,
-    ) -> PyResult<String> {
-        let source = SinkSource { dsn, options, settings, base_directory, name, level, include, exclude };
+    /// Adds sinks, all or none, and answers their names. Nothing connects and no thread starts.
+    fn add_sinks(&self, py: Python<'_>, sinks: Vec<SinkSource>) -> PyResult<Vec<String>> {
         let process = self.process();
-        let added = process.add(&source, None);
-        let (name, capture) = added.map_err(|error| errors::config_error(py, &error))?;
+        let added = process.add(&sinks);
+        let (names, capture) = added.map_err(|error| errors::config_error(py, &error))?;
         self.publish(|process| {
             process.capture = capture;
-            process.sources.push((name.clone(), source.clone()));
+            for (name, source) in names.iter().zip(&sinks) {
+                let name = Some(name.clone());
+                process.sources.push(SinkSource { name, ..source.clone() });
+            }
         });
-        Ok(name)
+        Ok(names)
     }
 
     /// Removes a sink after giving it `timeout_seconds` to settle. Answers its last counters, or None.
@@ -102,7 +91,7 @@ impl Pipeline {
         let process = self.process();
         let deadline = clock::monotonic() + seconds(timeout_seconds);
         let stats = py.detach(|| process.core.remove_lane(name, deadline));
-        self.publish(|process| process.sources.retain(|(known, _)| known != name));
+        self.publish(|process| process.sources.retain(|source| source.name.as_deref() != Some(name)));
         stats.map(|stats| report::lane(py, &stats)).transpose()
     }
 
@@ -111,11 +100,23 @@ impl Pipeline {
         let process = self.process();
         let is_known = process.core.set_level(name, level);
         self.publish(|process| {
-            for (_, source) in process.sources.iter_mut().filter(|(known, _)| known == name) {
-                source.level = Some(level);
-            }
+            let known = process.sources.iter_mut().filter(|source| source.name.as_deref() == Some(name));
+            known.for_each(|source| source.level = Some(level));
         });
         is_known
+    }
+
+    /// Replaces the resource. Answers false once there has been a sink: sinks store it once.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 hands the arguments it has extracted over by value"
+    )]
+    fn set_resource(&self, resource: Vec<(String, String)>) -> bool {
+        let is_set = self.process().core.set_resource(Resource::new(&resource));
+        if is_set {
+            self.resource.store(Arc::new(resource));
+        }
+        is_set
     }
 
     /// Replaces what is hidden in records, as one set.
@@ -136,14 +137,15 @@ impl Pipeline {
         self.process().core.lanes().iter().map(|lane| lane.name().to_owned()).collect()
     }
 
-    /// Takes a `logging.LogRecord`. Never raises, but for what its values raise to end the program.
-    fn handle(&self, record: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Takes a `logging.LogRecord`. Never raises, but for what its values raise to end the program. Answers true, as
+    /// `logging.Handler.handle` does for a record that passed its filters.
+    fn handle(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.guarded(record.py(), |bench, seen, py| {
             let process = &seen.process;
             let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
             capture_log_record(bench, &process.core, &seen.view, process.capture, record, offer).map(drop)
         })
-        .map(|_| ())
+        .map(|_| true)
     }
 
     /// Takes a mapping. Answers whether it was accepted.
@@ -220,9 +222,9 @@ impl FlushTicket {
         loop {
             let left = end.saturating_duration_since(clock::monotonic());
             let slice = left.min(SIGNAL_SLICE);
-            let is_done = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
-            if is_done || left.is_zero() {
-                return Ok(is_done);
+            let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
+            if is_over || left.is_zero() {
+                return Ok(self.is_done());
             }
             py.check_signals()?;
         }
@@ -263,18 +265,19 @@ impl Pipeline {
             generation: process::generation(),
             ..inherited.capture
         };
-        let mut resource = self.resource.clone();
+        let mut resource = Vec::clone(&self.resource.load());
         for (key, value) in &mut resource {
             if key == "process.pid" {
                 *value = std::process::id().to_string();
             }
         }
         let mut process = Process::new(&resource, &self.redaction.load_full(), capture);
-        for (name, source) in &inherited.sources {
-            match process.add(source, Some(name)) {
-                Ok(_) => process.sources.push((name.clone(), source.clone())),
+        for source in &inherited.sources {
+            match process.add(std::slice::from_ref(source)) {
+                Ok(_) => process.sources.push(source.clone()),
                 // It was accepted in the parent; should the child see it differently, the child's log must go on.
                 Err(error) => {
+                    let name = source.name.as_deref().unwrap_or_default();
                     self.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}"));
                 }
             }
@@ -364,5 +367,5 @@ impl Drop for Pipeline {
 
 fn seconds(value: f64) -> Duration {
     // A year is for ever here; NaN and negative numbers mean "do not wait".
-    Duration::from_secs_f64(if value.is_finite() { value.clamp(0.0, 31_536_000.0) } else { 0.0 })
+    Duration::from_secs_f64(if value.is_nan() { 0.0 } else { value.clamp(0.0, 31_536_000.0) })
 }

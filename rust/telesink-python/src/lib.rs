@@ -27,7 +27,7 @@ mod _native {
     use super::redaction::RedactionSet;
     #[pymodule_export]
     use super::settings::{
-        check_setting, check_settings, dsn_identity, parse_bytes, parse_level, parse_seconds,
+        check_setting, check_settings, check_sink, dsn_identity, parse_bytes, parse_level, parse_seconds,
     };
 
     /// Runs once, when the module is imported.

@@ -19,6 +19,8 @@ pub(crate) fn before_fork(py: Python<'_>) {
     if !fork::before() {
         py.detach(fork::wait);
     }
+    // With the interpreter, so that no other thread forks in the middle of it.
+    fork::close();
 }
 
 /// Called in the parent after a fork, also after one that failed.

@@ -63,12 +63,14 @@ pub(crate) fn pipeline<'py>(py: Python<'py>, stats: &PipelineStats) -> PyResult<
     dict.set_item("offered", stats.offered)?;
     dict.set_item("accepted", stats.accepted)?;
     dict.set_item("rejected", counts(py, &stats.rejected)?)?;
+    dict.set_item("turned_away", counts(py, &stats.turned_away)?)?;
     dict.set_item("late_pending", stats.late_pending)?;
     dict.set_item("sanitised", stats.sanitised)?;
     dict.set_item("truncated", stats.truncated)?;
     dict.set_item("format_errors", stats.format_errors)?;
     let lanes = stats.lanes.iter().map(|stats| lane(py, stats)).collect::<PyResult<Vec<_>>>()?;
     dict.set_item("lanes", lanes)?;
+    dict.set_item("removed", stats.removed.as_ref().map(|removed| lane(py, removed)).transpose()?)?;
     Ok(dict)
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands the arguments it has extracted over by value")]
 
 use crate::errors;
+use crate::sources::SinkSource;
 use pyo3::prelude::*;
 use telesink_core::dsn::units;
 use telesink_core::record::level;
@@ -23,6 +24,12 @@ pub(crate) fn check_settings(py: Python<'_>, values: Vec<(String, String, String
         settings.apply(name, value, origin).map_err(|error| errors::config_error(py, &error))?;
     }
     settings.check().map_err(|error| errors::config_error(py, &error))
+}
+
+/// Checks a sink as `add_sinks` would and adds nothing. Answers the least level that it would take.
+#[pyfunction]
+pub(crate) fn check_sink(py: Python<'_>, sink: SinkSource) -> PyResult<i32> {
+    sink.plan().map(|spec| spec.level).map_err(|error| errors::config_error(py, &error))
 }
 
 /// Reads a size such as `64 MiB`; None if it is none.

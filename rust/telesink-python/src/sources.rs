@@ -15,7 +15,8 @@ use telesink_core::settings::Settings;
 use telesink_core::sinks;
 
 /// What one `add_sink` asked for; kept to build the pipeline again in the child of a fork.
-#[derive(Clone)]
+#[derive(Clone, FromPyObject)]
+#[pyo3(from_item_all)]
 pub(crate) struct SinkSource {
     pub(crate) dsn: String,
     pub(crate) options: Vec<(String, String)>,
@@ -32,7 +33,8 @@ pub(crate) struct SinkSource {
 pub(crate) struct Process {
     pub(crate) core: Arc<Core>,
     pub(crate) capture: CaptureSettings,
-    pub(crate) sources: Vec<(String, SinkSource)>,
+    /// Each with the name it was given.
+    pub(crate) sources: Vec<SinkSource>,
 }
 
 impl Process {
@@ -45,12 +47,48 @@ impl Process {
         Self { core, capture, sources: Vec::new() }
     }
 
-    /// Plans a sink and adds its lane.
-    pub(crate) fn add(
-        &self,
-        source: &SinkSource,
-        known_name: Option<&str>,
-    ) -> Result<(String, CaptureSettings), ConfigError> {
+    /// Plans sinks and adds their lanes: all of them, or none if one cannot be.
+    pub(crate) fn add(&self, sources: &[SinkSource]) -> Result<(Vec<String>, CaptureSettings), ConfigError> {
+        let (mut names, mut specs) = (Vec::new(), Vec::new());
+        let mut capture = self.capture;
+        for source in sources {
+            let mut spec = source.plan()?;
+            if spec.name.is_empty() {
+                spec.name = self.free_name(spec.plan.kind, &names);
+            }
+            capture.record_bytes_max = spec.settings.record_bytes_max;
+            capture.urgent_level = spec.settings.urgent_level;
+            names.push(spec.name.clone());
+            specs.push(spec);
+        }
+        self.core.add_lanes(specs)?;
+        Ok((names, capture))
+    }
+
+    /// `sqlite`, then `sqlite-2`, `sqlite-3` …
+    fn free_name(&self, kind: &str, chosen: &[String]) -> String {
+        let lanes = self.core.lanes();
+        let is_free = |name: &String| {
+            lanes.iter().all(|lane| lane.name() != name) && chosen.iter().all(|other| other != name)
+        };
+        let numbered = (2..).map(|number| format!("{kind}-{number}"));
+        std::iter::once(kind.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn offer(&self, view: &View, captured: Captured<'_>, py: Python<'_>) -> bool {
+        let Captured { record, levelno, logger } = captured;
+        self.core.offer_through(view, levelno, &logger, record, &Waiting::new(py))
+    }
+}
+
+impl SinkSource {
+    /// Checks everything and touches nothing. The name is empty if none was given.
+    ///
+    /// # Errors
+    /// Unknown scheme, option or value; a setting that does not hold for one sink; a name that cannot be shown.
+    pub(crate) fn plan(&self) -> Result<LaneSpec, ConfigError> {
+        let source = self;
         let mut settings = Settings::reference_for_tests();
         for (name, value, origin) in &source.settings {
             settings.apply(name, value, origin)?;
@@ -63,38 +101,21 @@ impl Process {
         let exclude = dsn.take_list("exclude")?.unwrap_or_else(|| source.exclude.clone());
         dsn.finish()?;
         settings.check()?;
-        let name = match known_name.or(source.name.as_deref()) {
-            Some(name) => name.to_owned(),
-            None => self.free_name(plan.kind),
+        let name = match &source.name {
+            Some(name) => shown_name(name)?,
+            None => String::new(),
         };
-        let capture = CaptureSettings {
-            record_bytes_max: settings.record_bytes_max,
-            urgent_level: settings.urgent_level,
-            ..self.capture
-        };
-        self.core.add_lane(LaneSpec {
-            name: name.clone(),
-            index: 0,
-            plan,
-            settings,
-            level,
-            include,
-            exclude,
-        })?;
-        Ok((name, capture))
+        Ok(LaneSpec { name, index: 0, plan, settings, level, include, exclude })
     }
+}
 
-    /// `sqlite`, then `sqlite-2`, `sqlite-3` …
-    fn free_name(&self, kind: &str) -> String {
-        let lanes = self.core.lanes();
-        let is_free = |name: &str| lanes.iter().all(|lane| lane.name() != name);
-        let numbered = (2..).map(|number| format!("{kind}-{number}"));
-        std::iter::once(kind.to_owned()).chain(numbered).find(|name| is_free(name)).unwrap_or_default()
+/// Names stand in messages, thread names and statistics.
+fn shown_name(name: &str) -> Result<String, ConfigError> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(ConfigError::new(
+            format!("the sink's name is {name:?}; expected visible text"),
+            "leave `name` away to get the scheme's",
+        ));
     }
-
-    #[inline]
-    pub(crate) fn offer(&self, view: &View, captured: Captured<'_>, py: Python<'_>) -> bool {
-        let Captured { record, levelno, logger } = captured;
-        self.core.offer_through(view, levelno, &logger, record, &Waiting::new(py))
-    }
+    Ok(name.to_owned())
 }

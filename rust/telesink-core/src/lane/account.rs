@@ -120,14 +120,18 @@ impl Account {
         self.lock().is_done(id)
     }
 
-    /// Waits until the barrier is done, the lane has given up, or `limit` has passed.
+    /// Waits until the barrier is done, the lane has given up, or `limit` has passed. Answers whether there is nothing
+    /// more to wait for.
     pub(super) fn wait_barrier(&self, id: BarrierId, limit: Duration, now: fn() -> Instant) -> bool {
         let end = now() + limit;
         let mut books = self.lock();
         loop {
+            if books.is_done(id) || books.is_abandoned {
+                return true;
+            }
             let left = end.saturating_duration_since(now());
-            if books.is_done(id) || books.is_abandoned || left.is_zero() {
-                return books.is_done(id);
+            if left.is_zero() {
+                return false;
             }
             books = self.wait(books, left);
         }

@@ -281,7 +281,12 @@ impl Worker {
         self.note_failure(error, is_hold);
         let was_closing = self.is_closing;
         let now = clock::monotonic();
-        let mut until = now + self.backoff.next(self.random.next_u64(), error.retry_after).min(HOLD_MAX);
+        let mut delay = self.backoff.next(self.random.next_u64(), error.retry_after).min(HOLD_MAX);
+        if self.is_closing || self.lane.account.lock().has_open_barrier() {
+            // Somebody waits for an end: a destination that comes back meanwhile must be noticed.
+            delay = delay.min(self.lane.spec.settings.retry_initial);
+        }
+        let mut until = now + delay;
         loop {
             let requests = self.lane.wake.take_requests();
             self.is_closing |= requests & request::CLOSE != 0;

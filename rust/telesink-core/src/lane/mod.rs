@@ -93,6 +93,8 @@ pub struct Lane {
     rejected: [AtomicU64; RejectCause::ALL.len()],
     is_closed: AtomicBool,
     has_thread: AtomicBool,
+    /// Calls that made room by evicting others.
+    evicting_calls: AtomicU64,
     start: Mutex<Option<Instant>>,
     is_writing: AtomicBool,
     /// An attempt has ended without a known outcome: its records may be stored, so they are neither expired nor
@@ -140,6 +142,7 @@ impl Lane {
             rejected: std::array::from_fn(|_| AtomicU64::new(0)),
             is_closed: AtomicBool::new(false),
             has_thread: AtomicBool::new(false),
+            evicting_calls: AtomicU64::new(0),
             start: Mutex::new(None),
             is_writing: AtomicBool::new(false),
             is_unresolved: AtomicBool::new(false),
@@ -147,7 +150,8 @@ impl Lane {
             state: AtomicU8::new(0),
             tally: Mutex::new(Tally::default()),
             spec,
-            shared,
+            // Of its own: two sinks that fail at once both have something to say within the minute.
+            shared: Shared { diagnostics: Arc::new(Diagnostics::new()), ..shared },
         })
     }
 
@@ -167,8 +171,25 @@ impl Lane {
     }
 
     fn reject(&self, cause: RejectCause) -> RejectCause {
-        self.rejected[cause as usize].fetch_add(1, Ordering::Relaxed);
+        let before = self.rejected[cause as usize].fetch_add(1, Ordering::Relaxed);
+        // At the first one, and then now and then: looking at the clock for each would make a full queue slow.
+        if cause == RejectCause::QueueFull && before.is_multiple_of(1_024) {
+            self.tell_full("refused");
+        }
         cause
+    }
+
+    /// Says, at most once a minute, that records are lost because the queue is full.
+    #[cold]
+    fn tell_full(&self, what: &str) {
+        let (name, settings) = (&self.spec.name, &self.spec.settings);
+        self.shared.diagnostics.say("queue full", || {
+            format!(
+                "the queue of sink {name} is full ({} records or {} bytes): records are {what} and counted; \
+                 see telesink.stats(), or raise queue_records_max and queue_bytes_max",
+                settings.queue_records_max, settings.queue_bytes_max
+            )
+        });
     }
 
     fn batch_records_max(&self) -> usize {
@@ -199,10 +220,18 @@ impl Lane {
     }
 
     /// Starts a flush; see [`Lane::wait_flush`].
-    pub(crate) fn begin_flush(&self) -> BarrierId {
+    pub(crate) fn begin_flush(self: &Arc<Self>) -> BarrierId {
+        self.start_waiting_thread();
         let barrier = self.account.begin_barrier(&self.budget);
         self.wake.request(request::FLUSH);
         barrier
+    }
+
+    /// Starts the thread that the system refused when the records came; somebody waits for them now.
+    fn start_waiting_thread(self: &Arc<Self>) {
+        if !self.has_thread.load(Ordering::Acquire) && self.has_work() {
+            self.start_thread();
+        }
     }
 
     /// Whether everything the flush waits for is settled.
@@ -222,7 +251,8 @@ impl Lane {
 
     /// Asks the worker to settle everything by `deadline`: a held lane tries once more and then gives up. With
     /// `stop`, nothing more is taken and the worker ends.
-    pub fn begin_close(&self, deadline: Instant, stop: bool) {
+    pub fn begin_close(self: &Arc<Self>, deadline: Instant, stop: bool) {
+        self.start_waiting_thread();
         if stop {
             self.is_closed.store(true, Ordering::Release);
         }

@@ -68,11 +68,11 @@ impl Lane {
             return Err(self.reject(RejectCause::Closed));
         }
         // After the hand-over: whoever reads the count finds the record in the queue or further on.
-        self.routed.fetch_add(1, Ordering::Release);
+        let number = self.routed.fetch_add(1, Ordering::Release) + 1;
         if is_urgent {
             self.wake.request(request::URGENT);
         }
-        self.wake.pushed(ticket, || self.budget.bytes_held() >= self.batch_bytes_max());
+        self.wake.pushed(number, || self.budget.bytes_held() >= self.batch_bytes_max());
         if !self.has_thread.load(Ordering::Acquire) {
             self.start_thread();
         }
@@ -88,7 +88,12 @@ impl Lane {
     ) -> Result<(), RejectCause> {
         let admitted = match self.spec.settings.when_full {
             WhenFull::DropNewest => None,
-            WhenFull::DropOldest => self.evict_for(bytes, record.has(flag::RESERVE)),
+            WhenFull::DropOldest => {
+                if self.evicting_calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_024) {
+                    self.tell_full("evicted");
+                }
+                self.evict_for(bytes, record.has(flag::RESERVE))
+            }
             WhenFull::Block => self.wait_for_room(bytes, patience),
         };
         match admitted {

@@ -40,7 +40,7 @@ pub(super) mod request {
 pub(super) struct Wake {
     mode: AtomicU32,
     requests: AtomicU32,
-    /// The ticket that fills the open batch; pushing it wakes a lingering worker.
+    /// The push that fills the open batch; it wakes a lingering worker.
     full_at: AtomicU64,
     notified: Mutex<bool>,
     alarm: Condvar,
@@ -58,15 +58,15 @@ impl Wake {
         }
     }
 
-    /// Called after every push. Wakes the worker only if it must know now: it was idle, this is the ticket that
-    /// fills the batch, or `is_full_in_bytes`.
+    /// Called after every push with its number. Wakes the worker only if it must know now: it was idle, this is the
+    /// push that fills the batch, or `is_full_in_bytes`.
     #[inline]
-    pub(super) fn pushed(&self, ticket: u64, is_full_in_bytes: impl Fn() -> bool) {
+    pub(super) fn pushed(&self, number: u64, is_full_in_bytes: impl Fn() -> bool) {
         fence(Ordering::SeqCst);
         let mode = self.mode.load(Ordering::Relaxed);
         if mode == Sleep::Idle as u32
             || (mode == Sleep::Linger as u32
-                && (ticket >= self.full_at.load(Ordering::Relaxed) || is_full_in_bytes()))
+                && (number >= self.full_at.load(Ordering::Relaxed) || is_full_in_bytes()))
         {
             self.notify();
         }
@@ -102,15 +102,16 @@ impl Wake {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// Says which ticket fills the open batch.
-    pub(super) fn set_full_at(&self, ticket: u64) {
-        self.full_at.store(ticket, Ordering::Relaxed);
+    /// Says which push fills the open batch.
+    pub(super) fn set_full_at(&self, number: u64) {
+        self.full_at.store(number, Ordering::Relaxed);
     }
 
     /// Sleeps until woken or until `limit` has passed (`None`: until woken). `may_sleep` is asked once more after
     /// the mode is visible to callers; it must look at everything that could have changed without a wake.
     pub(super) fn sleep(&self, how: Sleep, limit: Option<Duration>, may_sleep: impl Fn() -> bool) {
-        self.mode.store(how as u32, Ordering::Relaxed);
+        // Exchanged, not stored: a caller that is late with waking the worker from its last sleep comes before this.
+        self.mode.swap(how as u32, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         if may_sleep() {
             let mut notified = lock(&self.notified);

@@ -197,14 +197,16 @@ impl Worker {
     fn sleep_lingering(&mut self, limit: Duration) {
         let lane = Arc::clone(&self.lane);
         let room = lane.batch_records_max().saturating_sub(self.batch.len()) as u64;
-        let full_at = lane.budget.tickets() + room.saturating_sub(lane.receiver.len() as u64);
+        // Counted first: a record that comes between the two reads makes the wake early, never late.
+        let routed = lane.routed.load(Ordering::Acquire);
+        let full_at = routed + room.saturating_sub(lane.receiver.len() as u64);
         lane.wake.set_full_at(full_at);
         // An urgent record that is in the batch already asks for nothing more.
         let known = if self.is_urgent { request::URGENT } else { 0 };
         lane.wake.sleep(Sleep::Linger, Some(limit), || {
             // A caller that saw the worker awake did not wake it for a batch that is full in bytes.
             let is_full_in_bytes = lane.budget.bytes_held() >= lane.batch_bytes_max() && !lane.receiver.is_empty();
-            lane.wake.requests() & !known == 0 && lane.budget.tickets() < full_at && !is_full_in_bytes
+            lane.wake.requests() & !known == 0 && lane.routed.load(Ordering::Relaxed) < full_at && !is_full_in_bytes
         });
     }
 
@@ -255,6 +257,8 @@ impl Worker {
         let mut item = self.number(queued);
         if item.entry.record.has(flag::EXCEPTION) {
             item.entry.appended = self.render_exception(&item.entry.record);
+            // Not in the budget, which callers pay before it is rendered; in the batch, which it must not outgrow.
+            self.batch_bytes += item.entry.appended.as_ref().map_or(0, |field| field.len() as u64);
         }
         self.is_urgent |= item.entry.record.has(flag::URGENT);
         self.batch_bytes += item.bytes;

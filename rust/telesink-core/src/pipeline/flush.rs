@@ -20,15 +20,14 @@ impl Flush {
         self.late_pending == 0 && self.lanes.iter().all(|(lane, barrier)| lane.is_flush_done(*barrier))
     }
 
-    /// Waits, at most `limit` for all lanes together. Answers whether the flush is complete.
+    /// Waits, at most `limit` for all lanes together. Answers whether there is nothing more to wait for; records that
+    /// wait for a first lane are not waited for, because nothing moves them but a new sink.
     pub fn wait(&self, limit: Duration) -> bool {
         let end = clock::monotonic() + limit;
-        let mut is_done = self.late_pending == 0;
-        for (lane, barrier) in &self.lanes {
+        self.lanes.iter().all(|(lane, barrier)| {
             let left = end.saturating_duration_since(clock::monotonic());
-            is_done &= lane.wait_flush(*barrier, left);
-        }
-        is_done
+            lane.wait_flush(*barrier, left)
+        })
     }
 
     /// Ends the flush and says what it saw.

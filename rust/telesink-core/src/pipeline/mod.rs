@@ -1,6 +1,8 @@
 //! The pipeline: capture once, filter per lane, hand the shared record to each lane's queue.
 
+mod coming_and_going;
 mod flush;
+mod removed;
 mod view;
 
 pub use flush::Flush;
@@ -8,14 +10,14 @@ pub use view::View;
 
 use crate::clock;
 use crate::diagnostics::Diagnostics;
-use crate::error::ConfigError;
-use crate::lane::{Lane, LaneSpec, Patience, Shared};
+use crate::lane::{Lane, Patience, Shared};
 use crate::record::id::new_instance;
 use crate::record::tables::{Resource, Tables};
 use crate::record::{Record, flag};
 use crate::redact::Redaction;
-use crate::stats::{Counts, LaneStats, PipelineStats, Receipt, RejectCause};
+use crate::stats::{Counts, PipelineStats, Receipt, RejectCause};
 use arc_swap::ArcSwap;
+use removed::Removed;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,10 +53,12 @@ pub struct Pipeline {
     offered: AtomicU64,
     accepted: AtomicU64,
     rejected: [AtomicU64; RejectCause::ALL.len()],
+    turned_away: [AtomicU64; RejectCause::ALL.len()],
     sanitised: AtomicU64,
     truncated: AtomicU64,
     format_errors: AtomicU64,
     late: Mutex<Late>,
+    removed: Mutex<Removed>,
 }
 
 impl Pipeline {
@@ -79,10 +83,12 @@ impl Pipeline {
             offered: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             rejected: std::array::from_fn(|_| AtomicU64::new(0)),
+            turned_away: std::array::from_fn(|_| AtomicU64::new(0)),
             sanitised: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             format_errors: AtomicU64::new(0),
             late: Mutex::new(Late::default()),
+            removed: Mutex::new(Removed::default()),
         }
     }
 
@@ -94,6 +100,15 @@ impl Pipeline {
     /// Scopes and the resource.
     pub fn tables(&self) -> &Tables {
         &self.shared.tables
+    }
+
+    /// Replaces the program that the records come from. Answers false once there has been a lane: lanes store it once.
+    pub fn set_resource(&self, resource: Resource) -> bool {
+        let late = self.late();
+        if !late.is_over {
+            self.shared.tables.set_resource(resource);
+        }
+        !late.is_over
     }
 
     /// Replaces what is hidden, as one set, from the next record on.
@@ -138,7 +153,7 @@ impl Pipeline {
         self.offered.fetch_add(1, Ordering::Relaxed);
         self.count_marks(&record);
         if self.is_closed.load(Ordering::Relaxed) {
-            return self.rejected(RejectCause::Closed);
+            return self.turned_away(RejectCause::Closed);
         }
         if !view.has_lanes {
             if let Some(is_kept) = self.keep_late(levelno, logger, &record) {
@@ -186,7 +201,7 @@ impl Pipeline {
     /// Counts a record that was offered and could not be captured.
     pub fn reject(&self, cause: RejectCause) {
         self.offered.fetch_add(1, Ordering::Relaxed);
-        self.rejected(cause);
+        self.turned_away(cause);
     }
 
     #[inline]
@@ -209,6 +224,12 @@ impl Pipeline {
         false
     }
 
+    /// Counts a record that comes to no lane, and so stands in no lane's account.
+    fn turned_away(&self, cause: RejectCause) -> bool {
+        self.turned_away[cause as usize].fetch_add(1, Ordering::Relaxed);
+        self.rejected(cause)
+    }
+
     /// Keeps a record for the first lane and answers whether there was room; `None` if there is a lane by now.
     #[cold]
     fn keep_late(&self, levelno: i32, logger: &str, record: &Record) -> Option<bool> {
@@ -217,7 +238,7 @@ impl Pipeline {
             return None;
         }
         if late.records.len() >= LATE_RECORDS_MAX || late.bytes + record.cost_bytes() > LATE_BYTES_MAX {
-            return Some(self.rejected(RejectCause::QueueFull));
+            return Some(self.turned_away(RejectCause::QueueFull));
         }
         late.bytes += record.cost_bytes();
         late.records.push_back((levelno, logger.to_owned(), record.clone()));
@@ -227,66 +248,6 @@ impl Pipeline {
 
     fn late(&self) -> MutexGuard<'_, Late> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a lane; it gets every record offered from now on, and the first lane also those offered before.
-    /// `spec.index` is given here.
-    ///
-    /// # Errors
-    /// The name is taken, or the pipeline is closed.
-    pub fn add_lane(&self, mut spec: LaneSpec) -> Result<Arc<Lane>, ConfigError> {
-        let mut late = self.late();
-        let lanes = self.lanes();
-        if lanes.iter().any(|lane| lane.name() == spec.name) {
-            return Err(ConfigError::new(
-                format!("could not add sink: the name `{}` is taken", spec.name),
-                "choose another `name`, or remove the sink of that name first",
-            ));
-        }
-        if self.is_closed.load(Ordering::Acquire) {
-            return Err(ConfigError::new("could not add sink: the pipeline is closed", "open a new pipeline"));
-        }
-        // Never reused, also not after a removal: the ledger knows lanes by their index.
-        spec.index = late.next_index;
-        late.next_index += 1;
-        let lane = Lane::new(spec, self.shared.clone());
-        for (levelno, logger, record) in late.records.drain(..) {
-            if lane.filter().admits(levelno, &logger) {
-                // A refusal is counted by the lane; the record itself was accepted when it came.
-                let _counted = lane.offer(&record, &crate::lane::Impatient);
-            }
-        }
-        late.bytes = 0;
-        late.is_over = true;
-        let mut next = Vec::clone(&lanes);
-        next.push(Arc::clone(&lane));
-        self.publish_lanes(next);
-        Ok(lane)
-    }
-
-    /// Takes a lane out and closes it by `deadline`.
-    pub fn remove_lane(&self, name: &str, deadline: Instant) -> Option<LaneStats> {
-        let lane = {
-            let _guard = self.late();
-            let mut lanes = Vec::clone(&self.lanes());
-            let at = lanes.iter().position(|lane| lane.name() == name)?;
-            let lane = lanes.remove(at);
-            self.publish_lanes(lanes);
-            lane
-        };
-        lane.begin_close(deadline, true);
-        lane.end_close(deadline, true);
-        Some(lane.stats())
-    }
-
-    /// Changes a lane's level while it runs. Answers false if there is no such lane.
-    pub fn set_level(&self, name: &str, level: i32) -> bool {
-        let _guard = self.late();
-        let lanes = self.lanes();
-        let Some(lane) = lanes.iter().find(|lane| lane.name() == name) else { return false };
-        lane.filter().set_level(level);
-        self.publish_lanes(Vec::clone(&lanes));
-        true
     }
 
     fn publish_lanes(&self, lanes: Vec<Arc<Lane>>) {
@@ -350,12 +311,21 @@ impl Pipeline {
 
     /// The counters now.
     pub fn stats(&self) -> PipelineStats {
-        let lanes = self.lanes().iter().map(|lane| lane.stats()).collect();
+        let (lanes, removed) = {
+            // Under the lock under which lanes come and go, so that each is counted once.
+            let _guard = self.late();
+            let lanes = self.lanes().iter().map(|lane| lane.stats()).collect();
+            (lanes, self.removed().stats())
+        };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = |counters: &[AtomicU64]| {
+            Counts::from_pairs(
+                RejectCause::ALL.iter().map(|cause| (cause.name(), count(&counters[*cause as usize]))),
+            )
+        };
         PipelineStats {
-            rejected: Counts::from_pairs(
-                RejectCause::ALL.iter().map(|cause| (cause.name(), count(&self.rejected[*cause as usize]))),
-            ),
+            rejected: counts(&self.rejected),
+            turned_away: counts(&self.turned_away),
             accepted: count(&self.accepted),
             offered: count(&self.offered),
             late_pending: self.late().records.len() as u64,
@@ -363,6 +333,7 @@ impl Pipeline {
             truncated: count(&self.truncated),
             format_errors: count(&self.format_errors),
             lanes,
+            removed,
         }
     }
 }

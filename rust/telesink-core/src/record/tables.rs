@@ -56,7 +56,7 @@ impl Resource {
 /// The tables of one pipeline.
 #[derive(Debug)]
 pub struct Tables {
-    resource: Resource,
+    resource: ArcSwap<Resource>,
     scopes: ArcSwap<Vec<Arc<Scope>>>,
     index: Mutex<HashMap<String, u32>>,
 }
@@ -65,12 +65,21 @@ impl Tables {
     /// Tables that know one resource and the overflow scope.
     pub fn new(resource: Resource) -> Self {
         let overflow = Arc::new(scope(OVERFLOW_SCOPE));
-        Self { resource, scopes: ArcSwap::from_pointee(vec![overflow]), index: Mutex::new(HashMap::new()) }
+        Self {
+            resource: ArcSwap::from_pointee(resource),
+            scopes: ArcSwap::from_pointee(vec![overflow]),
+            index: Mutex::new(HashMap::new()),
+        }
     }
 
     /// The pipeline's resource.
-    pub fn resource(&self) -> &Resource {
-        &self.resource
+    pub fn resource(&self) -> Arc<Resource> {
+        self.resource.load_full()
+    }
+
+    /// Replaces the resource; only before the first lane, because lanes store it once.
+    pub(crate) fn set_resource(&self, resource: Resource) {
+        self.resource.store(Arc::new(resource));
     }
 
     /// The index of the scope called `name`, made if it is new; 0 is the overflow scope.

@@ -51,7 +51,7 @@ pub(crate) fn queue_of(records: usize, when_full: WhenFull) -> Settings {
 
 /// A pipeline without lanes.
 pub(crate) fn empty_pipeline() -> Pipeline {
-    quiet_scripted_panics();
+    keep_the_output_readable();
     let resource = Resource::new(&[("service.name".to_owned(), "shop".to_owned())]);
     Pipeline::new(resource, Arc::new(Redaction::off()))
 }
@@ -168,10 +168,12 @@ pub(crate) fn spawn<T: Send + 'static>(
     std::thread::Builder::new().name("test helper".to_owned()).spawn(work).expect("a thread")
 }
 
-/// Keeps panics that a script asked for out of the tests' output.
-fn quiet_scripted_panics() {
+/// Keeps what the tests provoke out of their output: panics that a script asked for, and telesink's own lines on
+/// standard error, which go to a file in the target directory. Failures are told on standard output.
+fn keep_the_output_readable() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        redirect_standard_error();
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let text = info.payload().downcast_ref::<&str>().copied();
@@ -181,3 +183,13 @@ fn quiet_scripted_panics() {
         }));
     });
 }
+
+#[cfg(unix)]
+fn redirect_standard_error() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!(env!("CARGO_CRATE_NAME"), ".stderr"));
+    let file = std::fs::File::create(path).expect("a file for what telesink says");
+    rustix::stdio::dup2_stderr(&file).expect("redirected");
+}
+
+#[cfg(not(unix))]
+fn redirect_standard_error() {}

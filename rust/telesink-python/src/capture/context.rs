@@ -1,5 +1,6 @@
 //! Context fields: encoded once when they are bound, appended to every record that does not say otherwise.
 
+use super::snapshot;
 use super::values::ValueReader;
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
@@ -38,12 +39,12 @@ impl ContextFields {
     #[new]
     fn new(fields: &Bound<'_, PyDict>) -> PyResult<Self> {
         IS_USED.store(true, Ordering::Relaxed);
-        Ok(Self { fields: fields.copy()?.unbind(), encoded: ArcSwapOption::empty() })
+        Ok(Self { fields: snapshot::of_fields(fields)?.unbind(), encoded: ArcSwapOption::empty() })
     }
 
-    /// The fields, as a new dict.
+    /// The fields as they were when they were bound, as a new dict.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.fields.bind(py).copy()
+        snapshot::of_fields(self.fields.bind(py))
     }
 }
 

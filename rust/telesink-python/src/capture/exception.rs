@@ -37,6 +37,12 @@ pub(crate) fn of_exc_info<'py>(exc_info: &Bound<'py, PyAny>) -> Option<Bound<'py
     current.cast_into().ok()
 }
 
+/// The name of the type in a triple without an exception, as `(ValueError, None, None)`.
+pub(crate) fn type_alone(exc_info: &Bound<'_, PyAny>) -> Option<String> {
+    let kind = exc_info.cast::<PyTuple>().ok()?.get_item(0).ok()?.cast_into::<PyType>().ok()?;
+    kind.is_subclass_of::<PyBaseException>().ok()?.then(|| shown_name(&kind).to_string())
+}
+
 /// Writes `exception.type` and `exception.message` as attributes and the frames into `tail`.
 pub(crate) fn capture(
     exception: &Bound<'_, PyBaseException>,

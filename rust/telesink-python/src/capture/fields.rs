@@ -100,14 +100,29 @@ impl<'py> Fields<'py> {
                     .map(|position| position + ALWAYS_THERE)
             } else {
                 is_usual = false;
-                interned.iter().position(|name| name.as_ptr() == key.as_ptr()).or_else(|| by_text(&key))
+                interned.iter().position(|name| name.as_ptr() == key.as_ptr())
             };
             match slot {
                 Some(slot) => fields.keep(slot, &value),
                 None => fields.extra.push((key.to_owned(), value.to_owned())),
             }
         });
+        if !is_usual {
+            fields.find_by_text();
+        }
         fields
+    }
+
+    /// Finds standard fields whose names were not interned (unpickled records). After the walk: reading text may make
+    /// an exception, and with it run the garbage collector and whatever it calls.
+    #[cold]
+    fn find_by_text(&mut self) {
+        for (key, value) in std::mem::take(&mut self.extra) {
+            match by_text(&key) {
+                Some(slot) => self.keep(slot, &value),
+                None => self.extra.push((key, value)),
+            }
+        }
     }
 
     /// Keeps a standard field; numbers are read at once, which runs no Python code.
@@ -116,7 +131,7 @@ impl<'py> Fields<'py> {
         match slot {
             4 => self.levelno = any_integer(value),
             11 => self.line = any_integer(value),
-            13 => self.created = value.cast::<PyFloat>().ok().map(pyo3::types::PyFloatMethods::value),
+            13 => self.created = seconds(value),
             16 => self.thread = any_integer(value),
             19 => self.process = any_integer(value),
             // Derived from other fields.
@@ -140,8 +155,14 @@ impl<'py> Fields<'py> {
     }
 }
 
-/// Names that were not interned (unpickled records): compared by their text.
-#[cold]
+/// A time in seconds; whole ones may be given as an integer.
+#[inline]
+fn seconds(value: &Bound<'_, PyAny>) -> Option<f64> {
+    let float = value.cast::<PyFloat>().ok().map(pyo3::types::PyFloatMethods::value);
+    float.or_else(|| any_integer(value).map(|seconds| seconds as f64))
+}
+
+/// The standard field of this name, by its text.
 fn by_text(key: &Bound<'_, PyAny>) -> Option<usize> {
     let text = key.cast::<PyString>().ok()?.to_str().ok()?;
     NAMES.iter().position(|name| *name == text)

@@ -7,7 +7,7 @@ use crate::ffi;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
+use pyo3::types::{PyBool, PyDict, PyInt, PyMapping, PyString};
 use std::borrow::Cow;
 use std::sync::Arc;
 use telesink_core::clock;
@@ -140,7 +140,10 @@ fn expect_text<'a, 'py>(value: &'a Bound<'py, PyAny>, key: &str) -> PyResult<&'a
 
 fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
     let Some(value) = present(dict, "level")? else { return Ok(LEVEL_DEFAULT) };
-    let parsed = if let Ok(number) = value.cast::<PyInt>() {
+    let parsed = if value.is_instance_of::<PyBool>() {
+        // An int to Python, and a slip of the pen here.
+        None
+    } else if let Ok(number) = value.cast::<PyInt>() {
         number.extract::<i32>().ok().filter(|number| *number >= 0)
     } else {
         expect_text(&value, "level")?.to_str().ok().and_then(level::parse)
@@ -154,7 +157,9 @@ fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
 /// `time`: nanoseconds since the epoch, or a datetime (a naive one is local time, as in the standard library).
 fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
     let Some(value) = present(dict, "time")? else { return Ok(None) };
-    if let Ok(number) = value.cast::<PyInt>() {
+    if !value.is_instance_of::<PyBool>()
+        && let Ok(number) = value.cast::<PyInt>()
+    {
         return number
             .extract::<i64>()
             .ok()

@@ -12,6 +12,7 @@ mod otel;
 mod places;
 mod record;
 mod site;
+mod snapshot;
 pub(crate) mod text;
 mod values;
 

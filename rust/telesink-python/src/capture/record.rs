@@ -100,6 +100,9 @@ pub(crate) fn capture_log_record<T>(
     if let Some(raised) = raised {
         exception::capture(&raised, &mut bench.builder, &mut bench.tail, redaction)?;
     } else {
+        if let Some(kind) = fields.get(field::EXC_INFO).and_then(exception::type_alone) {
+            bench.builder.attribute("exception.type", Scalar::Str(&kind));
+        }
         write_exc_text(bench, &fields, redaction);
     }
     let header = Header {
@@ -259,7 +262,13 @@ struct Extras<'b, 'r, 'py> {
 
 impl<'py> Extras<'_, '_, 'py> {
     fn one(&mut self, key: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        let Ok(name) = key.cast::<PyString>() else { return Ok(()) };
+        let rendered;
+        let name = if let Ok(name) = key.cast::<PyString>() {
+            name
+        } else {
+            rendered = text::render(key, &mut self.bench.builder, pyo3::types::PyAnyMethods::str)?;
+            &rendered
+        };
         let text = text::read(name, 256, &mut self.bench.builder);
         match &*text {
             // loguru hands its own extra over as one dict.
@@ -302,11 +311,6 @@ impl<'py> Extras<'_, '_, 'py> {
     fn each(&mut self, dict: &Bound<'py, PyDict>, but: &[&str]) -> PyResult<()> {
         // A snapshot: values run Python code while they are read.
         for (key, value) in pairs(dict, usize::MAX) {
-            let key = if key.is_instance_of::<PyString>() {
-                key
-            } else {
-                text::render(&key, &mut self.bench.builder, pyo3::types::PyAnyMethods::str)?.into_any()
-            };
             let is_left_out =
                 key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| but.contains(&key)));
             if !is_left_out {

@@ -103,6 +103,8 @@ impl<'r> ValueReader<'r> {
             put_byte_array(builder, tag, bytes);
         } else if let Ok(dict) = value.cast::<PyDict>() {
             return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, dict));
+        } else if let Some(dict) = named_fields(value) {
+            return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, &dict));
         } else if let Some(items) = elements(value)? {
             return self.container(builder, tag, value, |reader, builder| reader.list(builder, tag, &items));
         } else {
@@ -294,6 +296,23 @@ fn long_integer(builder: &mut LogBuilder, integer: &Bound<'_, PyInt>) -> PyResul
     }
     text::render(integer.as_any(), builder, pyo3::types::PyAnyMethods::str)
         .map(|text| text.to_string_lossy().into_owned())
+}
+
+/// The fields of a named tuple by name: what a name hides must be hidden here too.
+pub(super) fn named_fields<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    let tuple = value.cast::<PyTuple>().ok()?;
+    if tuple.is_exact_instance_of::<PyTuple>() {
+        return None;
+    }
+    let names = value.get_type().getattr_opt("_fields").ok()??.cast_into::<PyTuple>().ok()?;
+    if names.len() != tuple.len() {
+        return None;
+    }
+    let dict = PyDict::new(value.py());
+    for (name, item) in names.iter().zip(tuple.iter()) {
+        dict.set_item(name.cast::<PyString>().ok()?, item).ok()?;
+    }
+    Some(dict)
 }
 
 /// The elements of a list, tuple or set, as a snapshot; `None` for anything else.

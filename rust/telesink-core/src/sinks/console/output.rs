@@ -50,11 +50,12 @@ impl Output for Stream {
 #[cfg(unix)]
 mod descriptor {
     use super::PIECE_BYTES_MAX;
+    use crate::clock;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fd::BorrowedFd;
     use rustix::io::Errno;
     use std::io;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     /// Pause after a descriptor that polls as writable refused all the same, as terminals on macOS do.
     const NAP: Duration = Duration::from_millis(5);
@@ -88,13 +89,12 @@ mod descriptor {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "how long the system call took can only be measured here")]
     fn wait(descriptor: BorrowedFd<'_>, wait_left: &mut Duration) -> io::Result<()> {
-        let begun = Instant::now();
+        let begun = clock::monotonic();
         let budget = *wait_left;
         loop {
             let ready = is_ready(descriptor, *wait_left)?;
-            *wait_left = budget.saturating_sub(begun.elapsed());
+            *wait_left = budget.saturating_sub(clock::monotonic().duration_since(begun));
             if ready {
                 return Ok(());
             }

@@ -49,6 +49,13 @@ impl Failure {
         }
     }
 
+    pub(super) fn unsound_fork() -> Self {
+        Failure::Config {
+            message: "this process was forked in the middle of a write that took too long to wait for".to_owned(),
+            hint: "start it again; fork before much is logged, or use the spawn method",
+        }
+    }
+
     pub(super) fn missing_schema() -> Self {
         Failure::Config {
             message: "the telesink tables are missing and create_schema=false".to_owned(),

@@ -7,6 +7,7 @@
 mod failure;
 mod ledger;
 mod schema;
+mod slot;
 mod write;
 
 pub use schema::{DDL, VERSION};
@@ -17,6 +18,8 @@ use crate::error::{ConfigError, WriteError};
 use crate::fork;
 use failure::Failure;
 use rusqlite::{Connection, OpenFlags};
+pub(crate) use slot::close_all;
+use slot::Slot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +64,13 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 /// The sink of one lane.
 struct SqliteSink {
     options: Options,
-    open: Option<Open>,
+    slot: Slot,
     refusals_in_a_row: usize,
     scratch: write::Scratch,
 }
 
 /// An open database whose schema has been checked.
+#[derive(Debug)]
 struct Open {
     connection: Connection,
     /// Of the database and of its write-ahead log.
@@ -79,32 +83,19 @@ type FileIdentity = (u64, u64);
 
 impl SqliteSink {
     fn new(options: Options) -> Self {
-        Self { options, open: None, refusals_in_a_row: 0, scratch: write::Scratch::default() }
-    }
-
-    /// The open database; opened, checked and migrated if it is not.
-    fn open(&mut self, now_unix_nano: u64) -> Result<&mut Open, Failure> {
-        if self.open.as_ref().is_some_and(|open| open.identity != identities(&self.options.path)) {
-            // Moved or deleted by others: rows written there would be gone with it.
-            self.open = None;
-        }
-        match &mut self.open {
-            Some(open) => Ok(open),
-            empty => {
-                let connection = connect(&self.options)?;
-                schema::prepare(&connection, self.options.creates_schema, now_unix_nano)?;
-                let identity = identities(&self.options.path);
-                Ok(empty.insert(Open { connection, identity, resource: None }))
-            }
-        }
+        Self { options, slot: Slot::default(), refusals_in_a_row: 0, scratch: write::Scratch::default() }
     }
 
     fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
-        let mut scratch = std::mem::take(&mut self.scratch);
+        if fork::is_unsound() {
+            return Err(Failure::unsound_fork());
+        }
+        let mut slot = self.slot.lock();
+        let scratch = &mut self.scratch;
         let refused_before = self.refusals_in_a_row;
-        let result = self.open(batch.now_unix_nano).and_then(|open| {
+        let result = opened(&mut slot, &self.options, batch.now_unix_nano).and_then(|open| {
             open.connection.execute_batch("BEGIN IMMEDIATE")?;
-            let stored = write::store(open, batch, &mut scratch).and_then(|outcome| {
+            let stored = write::store(open, batch, scratch).and_then(|outcome| {
                 let all_refused = outcome.refused.len() == batch.entries.len();
                 if all_refused && refused_before + outcome.refused.len() >= REFUSALS_IN_A_ROW_MAX {
                     let reason = outcome.refused.first().map_or("", |refusal| &refusal.text);
@@ -122,8 +113,34 @@ impl SqliteSink {
             }
             stored
         });
-        self.scratch = scratch;
+        if let Err(failure) = &result {
+            let keeps_connection = slot.as_ref().is_some_and(|open| open.connection.is_autocommit());
+            if !failure.spares_connection() || !keeps_connection {
+                *slot = None;
+            }
+        }
         result
+    }
+}
+
+/// The open database; opened, checked and migrated if it is not.
+fn opened<'s>(
+    slot: &'s mut Option<Open>,
+    options: &Options,
+    now_unix_nano: u64,
+) -> Result<&'s mut Open, Failure> {
+    if slot.as_ref().is_some_and(|open| open.identity != identities(&options.path)) {
+        // Moved or deleted by others: rows written there would be gone with it.
+        *slot = None;
+    }
+    match slot {
+        Some(open) => Ok(open),
+        empty => {
+            let connection = connect(options)?;
+            schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
+            let identity = identities(&options.path);
+            Ok(empty.insert(Open { connection, identity, resource: None }))
+        }
     }
 }
 
@@ -140,19 +157,17 @@ impl Sink for SqliteSink {
                     if all_refused { self.refusals_in_a_row + outcome.refused.len() } else { 0 };
                 Ok(outcome)
             }
-            Err(failure) => {
-                let keeps_connection = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
-                if !failure.spares_connection() || !keeps_connection {
-                    self.open = None;
-                }
-                Err(failure.judge(&self.options))
-            }
+            Err(failure) => Err(failure.judge(&self.options)),
         }
     }
 
     fn close(&mut self) -> Result<(), WriteError> {
+        if fork::is_unsound() {
+            return Ok(());
+        }
         let _inside = fork::enter();
-        if let Some(open) = self.open.take() {
+        let open = self.slot.lock().take();
+        if let Some(open) = open {
             // Statistics for the planner; of no consequence if the file is busy.
             let optimized = open.connection.execute_batch("PRAGMA optimize");
             let closed = open.connection.close().map_err(|(_, error)| error);
@@ -164,18 +179,18 @@ impl Sink for SqliteSink {
 
 impl Drop for SqliteSink {
     fn drop(&mut self) {
-        let _inside = fork::enter();
-        self.open = None;
+        // In an unsound process there is none, and locks may be held by nobody.
+        if !fork::is_unsound() {
+            let _inside = fork::enter();
+            *self.slot.lock() = None;
+        }
     }
 }
 
-/// Waits before the next attempt to get a lock that another connection holds. A fork need not wait for that.
+/// Waits before the next attempt to get a lock that another connection holds; gives up at once for a fork.
 fn wait_for_lock(attempts: i32) -> bool {
     let pause = usize::try_from(attempts).ok().and_then(|index| BUSY_PAUSES_MILLIS.get(index));
-    pause.is_some_and(|millis| {
-        fork::sleep_outside(Duration::from_millis(*millis));
-        true
-    })
+    pause.is_some_and(|millis| fork::sleep_unless_wanted(Duration::from_millis(*millis)))
 }
 
 fn connect(options: &Options) -> Result<Connection, Failure> {

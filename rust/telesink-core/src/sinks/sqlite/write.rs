@@ -44,7 +44,8 @@ pub(super) fn store(open: &mut Open, batch: &Batch<'_>, scratch: &mut Scratch) -
         }
     };
     let resource = resource_id(open, batch)?;
-    let common = Common { service: &batch.tables.resource().service_name, instance, resource };
+    let program = batch.tables.resource();
+    let common = Common { service: &program.service_name, instance, resource };
     let scopes = batch.tables.scopes();
     let mut insert = open.connection.prepare_cached(INSERT)?;
     for (index, entry) in batch.entries.iter().enumerate() {
@@ -100,7 +101,12 @@ fn insert_row(
 }
 
 /// Binds an id as hex text, or NULL if it is all zero.
-fn bind_hex(insert: &mut Statement<'_>, index: usize, id: &[u8], scratch: &mut Scratch) -> Result<(), Failure> {
+fn bind_hex(
+    insert: &mut Statement<'_>,
+    index: usize,
+    id: &[u8],
+    scratch: &mut Scratch,
+) -> Result<(), Failure> {
     if id.iter().all(|byte| *byte == 0) {
         insert.raw_bind_parameter(index, rusqlite::types::Null)?;
         return Ok(());
@@ -121,7 +127,8 @@ fn resource_id(open: &mut Open, batch: &Batch<'_>) -> Result<i64, Failure> {
     if let Some(id) = open.resource {
         return Ok(id);
     }
-    let attributes = &batch.tables.resource().json;
+    let program = batch.tables.resource();
+    let attributes = &program.json;
     let connection = &open.connection;
     connection.execute("INSERT OR IGNORE INTO telesink_resources (attributes) VALUES (?1)", [attributes])?;
     let id: Option<i64> = connection

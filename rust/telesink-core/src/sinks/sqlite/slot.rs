@@ -1,0 +1,49 @@
+//! Where a sink keeps its open database, so that a fork can close it.
+//!
+//! A connection must not cross a fork: its locks may be shared by parent and child then, or belong to nobody, and the
+//! library's own table of files, which the child inherits, mixes the two up. So before a fork, when no lane is inside
+//! the library (see [`crate::fork`]), all connections are closed; a lane opens its own again with the next batch.
+
+use super::Open;
+use rusqlite::config::DbConfig;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+type Shared = Mutex<Option<Open>>;
+
+/// All slots that have ever been filled, as long as their sinks live. Locked only inside the gate or by a fork, so
+/// never held by somebody else at the moment of a fork.
+static SLOTS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// One sink's place for an open database.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    shared: Arc<Shared>,
+    is_known: bool,
+}
+
+impl Slot {
+    /// Looks inside. Only to be called inside the gate.
+    pub(super) fn lock(&mut self) -> MutexGuard<'_, Option<Open>> {
+        if !self.is_known {
+            let mut slots = SLOTS.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.retain(|slot| slot.strong_count() > 0);
+            slots.push(Arc::downgrade(&self.shared));
+            self.is_known = true;
+        }
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes all open databases, quickly: the write-ahead logs stay as they are. Called before a fork, with nobody inside.
+pub(crate) fn close_all() {
+    for slot in SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+        // Taken would mean that somebody is inside after all; then it stays open, and the child is told so.
+        if let Ok(mut open) = slot.try_lock()
+            && let Some(open) = open.take()
+        {
+            // Should it fail, closing takes the time of a checkpoint; nothing else depends on it.
+            drop(open.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
+            drop(open);
+        }
+    }
+}
