@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from delivery.harness import Subjects, locked
+from delivery.harness import Subjects, locked, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 
@@ -321,6 +321,43 @@ def test_a_child_that_outlives_its_parent_goes_on_writing_to_the_same_file(subje
     finally:
         subject.say()
     assert subject.ends() == 0
+
+
+PARENT_KILLED = f"""{PRELUDE}
+telesink.install_logging(DSN)
+log_many(log, 0, 100)
+telesink.flush(30)
+if os.fork() == 0:
+    tell("child is ready")
+    hear()
+    log_many(log, 9, 100)
+    assert telesink.flush(30)
+    tell("child is done")
+    os._exit(0)
+in_threads(lambda number: log_many(log, number, 10_000_000, 100))
+"""
+
+
+def test_a_parent_that_is_killed_in_the_middle_of_a_write_leaves_no_lock_behind_in_its_child(subjects):
+    for _ in range(5):
+        subject = subjects.start(PARENT_KILLED)
+        assert subject.hear() == "child is ready"
+        # Under full load the parent is nearly always inside a transaction.
+        pid = subject.pid
+        wait_until(lambda pid=pid: len(subjects.keys(pid)) > 3_000, "the parent is under load")
+        subject.process.kill()
+        subject.process.wait(60)
+        subject.say()
+        assert subject.hear(20) == "child is done"
+        assert subject.ends() == -9
+
+    rows = subjects.rows()
+    rows.check_once()
+    rows.check_order()
+    keys = subjects.keys()
+    children = [key for key in keys if key[1] == 9]
+    assert len(children) == 500
+    assert set(children) <= set(rows.keys)
 
 
 # --- multiprocessing -------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ Importing starts no thread, opens nothing and imports no optional dependency.
 """
 
 from telesink._context import bind, context, current_context, unbind
+from telesink._handler import LogHandler
 from telesink._lifecycle import aflush, enqueue, flush, recent, stats
-from telesink._logging import LogHandler, install_logging, shutdown
+from telesink._logging import install_logging, shutdown
 from telesink._native import IS_DEBUG_BUILD as _IS_DEBUG_BUILD
 from telesink._native import VERSION
 from telesink._pipeline import Pipeline
@@ -49,6 +50,17 @@ __all__ = [
 #: The version of the wheel.
 __version__: str = VERSION
 del VERSION
+
+
+def __getattr__(name: str) -> object:
+    """Import ``telesink.testing`` when it is first asked for."""
+    if name == "testing":
+        from importlib import import_module
+
+        return import_module("telesink.testing")
+    message = f"module 'telesink' has no attribute {name!r}"
+    raise AttributeError(message)
+
 
 if _IS_DEBUG_BUILD:
     import warnings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import wraps
 
 from telesink import _native
@@ -10,7 +10,6 @@ from telesink import _native
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Token
     from types import TracebackType
     from typing import Any, TypeVar
 
@@ -27,12 +26,10 @@ _COROUTINE, _ASYNC_GENERATOR, _GENERATOR = 0x80, 0x200, 0x20
 
 
 def _merged(fields: dict[str, Any]) -> _native.ContextFields:
-    current = _fields.get()
-    merged = {} if current is None else current.as_dict()
-    for name, value in fields.items():
-        if value != "" or name not in _KEPT_WHEN_EMPTY:
-            merged[name] = value
-    return _native.ContextFields(merged)
+    known = {
+        name: value for name, value in fields.items() if name not in _KEPT_WHEN_EMPTY or value != ""
+    }
+    return _native.ContextFields(known, _fields.get())
 
 
 class context:  # noqa: N801 - used like a function
@@ -57,12 +54,20 @@ class context:  # noqa: N801 - used like a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _fields.reset(self._tokens.pop())
+        token = self._tokens.pop()
+        try:
+            _fields.reset(token)
+        except ValueError:
+            # Left in another context than entered, as by a generator that another task finishes.
+            _fields.set(None if token.old_value is Token.MISSING else token.old_value)
 
     def __call__(self, function: Function) -> Function:
         """Run the function inside the context, each call in its own."""
+        if isinstance(function, type):
+            message = f"context cannot decorate the class {function.__name__}; decorate its methods"
+            raise TypeError(message)
         fields = self._new
-        flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+        flags = _code_flags(function)
         wrapper: Any
         if flags & _COROUTINE:
 
@@ -71,7 +76,7 @@ class context:  # noqa: N801 - used like a function
                 with context(**fields):
                     return await function(*args, **kwargs)
         elif flags & (_GENERATOR | _ASYNC_GENERATOR):
-            message = f"context cannot decorate the generator {function.__name__}; use a with-block inside it"
+            message = f"context cannot decorate the generator {_name(function)}; use a with-block inside it"
             raise TypeError(message)
         else:
 
@@ -83,8 +88,22 @@ class context:  # noqa: N801 - used like a function
         return wrapper  # type: ignore[no-any-return]
 
 
+def _code_flags(function: object) -> int:
+    """The flags of the code behind a callable: of what a partial calls, of an object's ``__call__``."""
+    while hasattr(function, "func") and not hasattr(function, "__code__"):
+        function = function.func
+    if not hasattr(function, "__code__"):
+        function = vars(type(function)).get("__call__")
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return flags
+
+
+def _name(function: object) -> str:
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
 def bind(**fields: Any) -> None:
-    """Add fields to the current context until it ends.
+    """Add fields to the current context until it ends, with the values that they have now.
 
     >>> import telesink
     >>> with telesink.context(user_id="u-7"):
@@ -106,8 +125,8 @@ def unbind(*names: str) -> None:
     """
     current = _fields.get()
     if current is not None:
-        kept = {name: value for name, value in current.as_dict().items() if name not in names}
-        _fields.set(_native.ContextFields(kept) if kept else None)
+        kept = _native.ContextFields({}, current, names)
+        _fields.set(kept if kept.as_dict() else None)
 
 
 def current_context() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 
 from telesink import _native
 from telesink._pipeline import Pipeline, live
-from telesink._retired import forget, retired, settle
+from telesink._retired import forget, retired, settle, unaccounted
 from telesink._retired import lost as retired_losses
 from telesink._stats import merged, sink_stats
 
@@ -29,6 +29,8 @@ class _Process:
     exit_seconds_left: float | None = None
     #: What the end of the program has already told.
     told: str = ""
+    #: Whether multiprocessing's own hooks for children know of us; children inherit them.
+    knows_multiprocessing: bool = False
 
 
 #: Questions asked once when the program ends; each answers a line to tell, or None.
@@ -129,10 +131,14 @@ def _natives() -> list[_native.Pipeline]:
 def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
     """Settle all pipelines in parallel under one deadline."""
     natives = _natives()
+    # Before anybody is asked to settle: what the first ones settle meanwhile belongs to the receipt.
+    tickets = [native.begin_flush() for native in natives]
     end = time.monotonic() + timeout_seconds
     for native in natives:
         native.begin_close(timeout_seconds, stop)
-    return merged([native.close(max(end - time.monotonic(), 0.0), stop) for native in natives])
+    for native in natives:
+        native.close(max(end - time.monotonic(), 0.0), stop)
+    return merged([ticket.finish() for ticket in tickets])
 
 
 def _at_exit() -> None:
@@ -168,9 +174,10 @@ def _tell_losses() -> None:
         for cause, count in causes.items():
             known[cause] = known.get(cause, 0) + count
     for counters in [native.stats() for native in _natives()]:
-        if not counters["lanes"]:
-            waiting = {"pending": counters["late_pending"]} if counters["late_pending"] else {}
-            lost["no sink"] = {**waiting, **counters["rejected"]}
+        for name, causes in unaccounted(counters).items():
+            known = lost.setdefault(name, {})
+            for cause, count in causes.items():
+                known[cause] = known.get(cause, 0) + count
     text = "; ".join(
         f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items())
         for name, causes in lost.items()
@@ -190,7 +197,8 @@ def _after_fork_in_child() -> None:
     _Process.exit_seconds_left = None
     forget()
     _Process.told = ""
-    _register_multiprocessing()
+    if not _Process.knows_multiprocessing:
+        _register_multiprocessing()
 
 
 def _register_multiprocessing() -> None:
@@ -207,6 +215,7 @@ def _register_multiprocessing() -> None:
         util.Finalize(None, _at_exit, exitpriority=-100)
 
     util.register_after_fork(_register_multiprocessing, register)
+    _Process.knows_multiprocessing = True
 
 
 def _register_spawned() -> None:
@@ -228,6 +237,8 @@ def _register() -> None:
             after_in_parent=_native.after_fork_in_parent,
             after_in_child=_after_fork_in_child,
         )
+    # The child of a fork server imports the main program, and telesink, before it clears its finalizers.
+    _register_multiprocessing()
     _register_spawned()
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "before_fork",
     "check_setting",
     "check_settings",
+    "check_sink",
     "dsn_identity",
     "parse_bytes",
     "parse_level",
@@ -40,30 +41,26 @@ class Pipeline:
 
     def __new__(cls, resource: Sequence[tuple[str, str]], redaction: RedactionSet) -> Self:
         """Make a pipeline without sinks, for a resource given as pairs of text."""
-    def add_sink(
-        self,
-        dsn: str,
-        options: Sequence[tuple[str, str]],
-        settings: Sequence[tuple[str, str, str]],
-        base_directory: str | PathLike[str],
-        name: str | None = None,
-        level: int | None = None,
-        include: Sequence[str] = ...,
-        exclude: Sequence[str] = ...,
-    ) -> str:
-        """Add a sink and answer its name. Nothing connects and no thread starts.
+    def add_sinks(self, sinks: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Add sinks, all or none, and answer their names. Nothing connects and no thread starts.
 
-        ``settings`` are triples of name, text and origin; ``base_directory`` completes relative paths.
-        Raises ``ConfigError``.
+        Each is a mapping with the keys ``dsn``, ``options`` (pairs), ``settings`` (triples of name, text and
+        origin), ``base_directory`` (completes relative paths), ``name``, ``level``, ``include`` and
+        ``exclude``. Raises ``ConfigError``.
         """
     def remove_sink(self, name: str, timeout_seconds: float) -> dict[str, Any] | None:
         """Remove a sink after giving it `timeout_seconds` to settle. Answer its last counters, or None."""
     def set_level(self, name: str, level: int) -> bool:
         """Change a sink's level while it runs. Answer whether there is such a sink."""
+    def set_resource(self, resource: Sequence[tuple[str, str]]) -> bool:
+        """Replace the resource. Answer false once there has been a sink: sinks store it once."""
     def set_redaction(self, redaction: RedactionSet) -> None:
         """Replace what is hidden in records, as one set."""
-    def handle(self, record: LogRecord) -> None:
-        """Take a `logging.LogRecord`. Never raises, but for what its values raise to end the program."""
+    def handle(self, record: LogRecord) -> bool:
+        """Take a `logging.LogRecord`. Never raises, but for what its values raise to end the program.
+
+        Answers true, as ``logging.Handler.handle`` does for a record that passed its filters.
+        """
     def enqueue(self, record: Mapping[str, Any]) -> bool:
         """Take a mapping. Answer whether it was accepted. Raises ``TypeError`` and ``ValueError``."""
     def begin_flush(self) -> FlushTicket:
@@ -125,10 +122,15 @@ class RedactionSet:
 class ContextFields:
     """The fields bound in one context; immutable, shared by all records of the context."""
 
-    def __new__(cls, fields: dict[str, Any]) -> Self:
-        """Keep a copy of the fields; they are encoded with the first record."""
+    def __new__(
+        cls, fields: dict[str, Any], outer: ContextFields | None = None, without: Sequence[str] = ...
+    ) -> Self:
+        """Keep the fields as they are now, and those of `outer` but for some names.
+
+        They are encoded with the first record.
+        """
     def as_dict(self) -> dict[str, Any]:
-        """Give the fields back, as a new dict."""
+        """Give the fields back as they were when they were bound, as a new dict."""
 
 def after_fork_in_child() -> None:
     """Leave the parent's pipelines alone: takes no lock, allocates nothing."""
@@ -144,6 +146,9 @@ def check_setting(name: str, value: str, origin: str) -> None:
 
 def check_settings(values: Sequence[tuple[str, str, str]]) -> None:
     """Check settings that depend on each other, given as name, value and origin."""
+
+def check_sink(sink: Mapping[str, Any]) -> int:
+    """Check a sink as `Pipeline.add_sinks` would. Answer the least level that it would take."""
 
 def dsn_identity(dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]) -> int:
     """Tell two DSNs apart by an opaque number: equal for the same target and options."""

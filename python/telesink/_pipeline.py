@@ -7,7 +7,7 @@ import sys
 import weakref
 
 from telesink import _native
-from telesink._redaction import native_set
+from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
 from telesink._settings import Settings, is_setting
@@ -54,15 +54,13 @@ class Pipeline:
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
-        dsns = [dsn] if isinstance(dsn, str) else list(dsn)
-        chosen = {name: options.pop(name) for name in list(options) if is_setting(name)}
-        base = Settings(**chosen) if settings is None else settings.replace(**chosen) if chosen else settings
-        if options and len(dsns) != 1:
-            raise _ambiguous_options(options)
+        dsns = dsn_list(dsn)
+        base, own = settled(settings, None, options)
+        if own and len(dsns) != 1:
+            raise ambiguous_options(own)
         self.settings = base
         self._native = _native.Pipeline(resource_attributes(base.resource), native_set(base.redact))
-        for one in dsns:
-            self._add(one, None, None, (), (), options, base)
+        self._native.add_sinks([sink_source(one, own, base) for one in dsns])
         live.add(self)
 
     def enqueue(self, record: Mapping[str, Any]) -> bool:
@@ -70,10 +68,12 @@ class Pipeline:
 
         The mapping has the keys ``body``, ``level`` (name or number, default INFO), ``logger``, ``time``
         (datetime, or nanoseconds since the epoch), ``event_name``, ``trace_id``, ``span_id`` (hex) and
-        ``attributes``, all optional but ``body``; other keys become attributes.
+        ``attributes``, all optional but ``body``; other keys become attributes. An id that is none is left
+        out and the record kept: ids come from other systems' headers.
 
         :raises TypeError: the record is no mapping.
-        :raises ValueError: it has no body, or one of the keys above has a value that cannot be meant.
+        :raises ValueError: it has no body, or ``level``, ``logger``, ``time`` or ``attributes`` has a value
+            that cannot be meant.
 
         >>> import telesink
         >>> telesink.Pipeline("null://").enqueue({"body": "paid"})
@@ -107,6 +107,8 @@ class Pipeline:
         :param level: least level that the sink takes.
         :param include: loggers to take, those below them included; empty takes all.
         :param exclude: loggers to leave out.
+        :param options: settings for this sink, or options of its own. ``record_bytes_max``, ``urgent_level``,
+            ``redact`` and ``resource`` hold for all sinks of a pipeline and are refused here.
         :raises ConfigError: the DSN or an option is wrong, or the name is taken.
 
         >>> import telesink
@@ -114,30 +116,13 @@ class Pipeline:
         >>> pipeline.add_sink("memory://", level="ERROR", exclude=["shop.noise"])
         'memory'
         """
-        chosen = {key: options.pop(key) for key in list(options) if is_setting(key)}
-        settings = self.settings.replace(**chosen) if chosen else self.settings
-        return self._add(dsn, name, level_number(level), tuple(include), tuple(exclude), options, settings)
-
-    def _add(
-        self,
-        dsn: str,
-        name: str | None,
-        level: int | None,
-        include: tuple[str, ...],
-        exclude: tuple[str, ...],
-        options: Mapping[str, Any],
-        settings: Settings,
-    ) -> str:
-        return self._native.add_sink(
-            dsn,
-            option_texts(options),
-            settings._native(),  # noqa: SLF001 - the settings' form for the native side
-            os.getcwd(),
-            name,
-            level,
-            list(include),
-            list(exclude),
-        )
+        [one] = dsn_list([dsn])
+        refuse_pipeline_wide(options)
+        expect("name", name, (str, type(None)), "text")
+        settings, own = settled(None, self.settings, options)
+        filters = {"include": list(texts("include", include)), "exclude": list(texts("exclude", exclude))}
+        source = {**sink_source(one, own, settings, level_number(level)), **filters, "name": name}
+        return self._native.add_sinks([source])[0]
 
     def remove_sink(self, name: str, *, timeout_seconds: float = 5.0) -> Stats:
         """Remove a sink after giving it time to settle; answer its last counters.
@@ -288,6 +273,66 @@ class Pipeline:
         return f"<telesink.Pipeline {', '.join(self.sinks) or 'without sinks'}>"
 
 
+#: Settings that are applied while a record is captured, or kept once for all sinks.
+_PIPELINE_WIDE = ("record_bytes_max", "urgent_level", "redact", "resource")
+
+
+def dsn_list(dsn: str | Sequence[str]) -> list[str]:
+    """Read an argument that takes one DSN or several."""
+    if isinstance(dsn, str):
+        return [dsn]
+    found: list[Any] = list(dsn) if isinstance(dsn, (list, tuple)) else [dsn]
+    for one in found:
+        if not isinstance(one, str):
+            # A path could be meant as a database or as a file of any other kind.
+            message = f"a DSN is a {type(one).__name__}; expected text, or a list of texts"
+            raise ConfigError(message, "for example sqlite:///app.db")
+    return found
+
+
+def expect(name: str, value: object, kinds: tuple[type, ...], expected: str) -> None:
+    """Refuse an argument of another type; its value is not shown."""
+    if not isinstance(value, kinds):
+        raise ConfigError(f"`{name}` is a {type(value).__name__}; expected {expected}", "or leave it away")
+
+
+def settled(
+    settings: Settings | None, default: Settings | None, options: Mapping[str, Any]
+) -> tuple[Settings, dict[str, Any]]:
+    """Tell settings and options of the sink apart; answer the settings that hold, and the options."""
+    expect("settings", settings, (Settings, type(None)), "a telesink.Settings")
+    chosen = {name: value for name, value in options.items() if is_setting(name)}
+    own = {name: value for name, value in options.items() if name not in chosen}
+    base = settings or default
+    if base is None:
+        return Settings(**chosen), own
+    return base.replace(**chosen) if chosen else base, own
+
+
+def sink_source(
+    dsn: str, options: Mapping[str, Any], settings: Settings, level: int | None = None
+) -> dict[str, Any]:
+    """Describe a sink as the native side takes it."""
+    return {
+        "dsn": dsn,
+        "options": option_texts(options),
+        "settings": settings._native(),  # noqa: SLF001 - the settings' form for the native side
+        "base_directory": os.getcwd(),
+        "name": None,
+        "level": level,
+        "include": [],
+        "exclude": [],
+    }
+
+
+def refuse_pipeline_wide(options: Mapping[str, Any]) -> None:
+    """Refuse settings for one sink that hold for all of them."""
+    wide = [name for name in _PIPELINE_WIDE if name in options]
+    if wide:
+        message = f"setting `{wide[0]}` holds for all sinks of a pipeline, and this one is open already"
+        raise ConfigError(message, f"give it when the pipeline is opened: {wide[0]}=...")
+
+
 def option_texts(options: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Options as the native side takes them: texts."""
     return [(name, _option_text(value)) for name, value in options.items()]
@@ -315,7 +360,8 @@ def level_number(level: int | str) -> int:
     return number
 
 
-def _ambiguous_options(options: Mapping[str, Any]) -> ConfigError:
+def ambiguous_options(options: Mapping[str, Any]) -> ConfigError:
+    """Make the error for options that could be anybody's."""
     names = ", ".join(f"`{name}`" for name in options)
     return ConfigError(
         f"{names} given beside several DSNs (or none): it cannot be told which sink is meant",

@@ -9,7 +9,6 @@ from telesink.exceptions import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import NoReturn
 
 
 class Redaction(Frozen):
@@ -87,11 +86,10 @@ class Redaction(Frozen):
         )
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        if self._parts[2]:
+            message = "a Redaction with `secrets` cannot be pickled: they would stand there for all to read"
+            raise TypeError(message)
         return _remade, self._parts
-
-    def __reduce__(self) -> NoReturn:
-        message = "a Redaction cannot be pickled, because it holds secrets; make a new one where it is needed"
-        raise TypeError(message)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Redaction) and self._parts == other._parts
@@ -114,7 +112,7 @@ def native_set(redact: bool | Redaction) -> _native.RedactionSet:  # noqa: FBT00
     """The compiled set for a setting."""
     if isinstance(redact, Redaction):
         return redact._set  # noqa: SLF001 - the other half of the class
-    if not isinstance(redact, bool):
+    if redact not in (True, False):
         message = f"`redact` is {redact!r}; expected True, False or a telesink.Redaction"
         raise ConfigError(message, "use redact=False to switch it off")
     if redact:
@@ -128,9 +126,10 @@ def texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
         try:
             found = tuple(values)
         except TypeError:
-            found = (None,)
-        if all(isinstance(value, str) for value in found):
-            return found
+            pass
+        else:
+            if all(isinstance(value, str) for value in found):
+                return found
     kind = type(values).__name__
     # The value itself is not shown: it may be a secret.
     raise ConfigError(f"`{name}` is a {kind} that holds no list of texts", f'for example {name}=["..."]')

@@ -6,6 +6,9 @@ from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from telesink import _native
 
 #: Those that may still hold records, and how long each may hold up the end of the program.
@@ -30,14 +33,27 @@ def settle() -> None:
             native, timeout_seconds = _retired.popleft()
         except IndexError:
             return
-        lanes = native.stats()["lanes"]
+        counters = native.stats()
+        lanes = counters["lanes"]
         if any(lane["pending"] for lane in lanes):
             _retired.append((native, timeout_seconds))
             continue
-        for lane in lanes:
-            for cause, count in [*lane["rejected"].items(), *lane["dropped"].items()]:
-                causes = _lost.setdefault(lane["name"], {})
+        of_lanes = {lane["name"]: {**lane["rejected"], **lane["dropped"]} for lane in lanes}
+        for name, found in [*of_lanes.items(), *unaccounted(counters).items()]:
+            causes = _lost.setdefault(name, {})
+            for cause, count in found.items():
                 causes[cause] = causes.get(cause, 0) + count
+
+
+def unaccounted(counters: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Find what stands in no present sink's account: records that came to none, and removed sinks' losses."""
+    found: dict[str, dict[str, int]] = {}
+    waiting = {"pending": counters["late_pending"]} if counters["late_pending"] else {}
+    found["pipeline" if counters["lanes"] else "no sink"] = {**waiting, **counters["turned_away"]}
+    removed = counters["removed"]
+    if removed:
+        found["removed sinks"] = {**removed["rejected"], **removed["dropped"]}
+    return found
 
 
 def retired() -> list[tuple[_native.Pipeline, float]]:

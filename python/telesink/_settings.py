@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 
 from telesink import _native
+from telesink._frozen import Frozen
 from telesink._redaction import Redaction
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
+
+    _Kind = TypeVar("_Kind", bound="Settings")
 
 MIB = 1024 * 1024
 
@@ -55,7 +59,7 @@ class _Unset:
 _UNSET: Any = _Unset()
 
 
-class Settings:
+class Settings(Frozen):
     """How records are queued, batched, retried and hidden. Frozen; all arguments are keywords.
 
     A value comes from the argument, else from the variable ``TELESINK_<NAME>``, else from the TOML file named
@@ -166,9 +170,6 @@ class Settings:
         message = f"settings are frozen; use settings.replace({name}=...)"
         raise AttributeError(message)
 
-    def __delattr__(self, name: str) -> None:
-        self.__setattr__(name, None)
-
     def replace(self, **changes: Any) -> Self:
         """Make a copy with other values.
 
@@ -176,19 +177,27 @@ class Settings:
         >>> telesink.Settings().replace(when_full="block").when_full
         'block'
         """
-        unknown = [name for name in changes if name not in _DEFAULTS]
-        if unknown:
-            raise unknown_name(unknown[0], "argument")
-        kept = {name: getattr(self, name) for name in _DEFAULTS if self._origins[name] != "the default"}
-        return type(self)(**{**kept, **changes})
+        values, origins = self.as_dict(), dict(self._origins)
+        for name, value in changes.items():
+            if name not in _DEFAULTS:
+                raise unknown_name(name, "argument")
+            origins[name] = f"the argument `{name}`"
+            values[name] = _typed(name, value, origins[name])
+        settings = _remade(type(self), values, origins)
+        _native.check_settings(settings._native())  # noqa: SLF001 - the same class
+        return settings
 
     def origin(self, name: str) -> str:
         """Say where a value came from, in words.
+
+        :raises ConfigError: there is no setting of that name.
 
         >>> import telesink
         >>> telesink.Settings().origin("when_full")
         'the default'
         """
+        if name not in self._origins:
+            raise unknown_name(name, "argument")
         return self._origins[name]
 
     def as_dict(self) -> dict[str, Any]:
@@ -198,7 +207,7 @@ class Settings:
         >>> telesink.Settings().as_dict()["batch_records_max"]
         8192
         """
-        return {name: getattr(self, name) for name in _DEFAULTS}
+        return {**{name: getattr(self, name) for name in _DEFAULTS}, "resource": dict(self.resource)}
 
     def __repr__(self) -> str:
         changed = ((name, value) for name, value in self.as_dict().items() if value != _DEFAULTS[name])
@@ -208,10 +217,11 @@ class Settings:
         return isinstance(other, Settings) and self.as_dict() == other.as_dict()
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        values = {**self.as_dict(), "resource": frozenset(self.resource.items())}
+        return hash(tuple(values.values()))
 
-    def __reduce__(self) -> tuple[object, tuple[dict[str, Any], dict[str, str]]]:
-        return _remade, (self.as_dict(), self._origins)
+    def __reduce__(self) -> tuple[object, tuple[type[Self], dict[str, Any], dict[str, str]]]:
+        return _remade, (type(self), self.as_dict(), self._origins)
 
     def _native(self) -> list[tuple[str, str, str]]:
         """The settings that the native side takes, as name, text and origin."""
@@ -222,10 +232,11 @@ class Settings:
         ]
 
 
-def _remade(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+def _remade(kind: type[_Kind], values: dict[str, Any], origins: dict[str, str]) -> _Kind:
     """Make a copy as it was, whatever the environment says by now."""
-    settings = object.__new__(Settings)
-    for name, value in {**values, "_origins": origins}.items():
+    settings = object.__new__(kind)
+    resource = MappingProxyType(dict(values["resource"]))
+    for name, value in {**values, "resource": resource, "_origins": origins}.items():
         object.__setattr__(settings, name, value)
     return settings
 
@@ -253,7 +264,7 @@ def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one re
     if name == "redact":
         return _redact(value, origin)
     if name == "resource":
-        return _resource(value, origin)
+        return MappingProxyType(dict(_resource(value, origin)))
     _native.check_setting(name, _text(value), origin)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none")):
         return None
@@ -267,12 +278,12 @@ def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one re
 
 
 def _path(value: Any, origin: str) -> str:
-    try:
-        return os.path.abspath(os.fsdecode(value))
-    except TypeError:
-        found = type(value).__name__
-        message = f"setting `dead_letter` is a {found} (from {origin}); expected the path of a file"
-        raise ConfigError(message, 'for example dead_letter="refused.ndjson"') from None
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(path, str):
+        return os.path.abspath(path)
+    found = type(value).__name__
+    message = f"setting `dead_letter` is a {found} (from {origin}); expected the path of a file"
+    raise ConfigError(message, 'for example dead_letter="refused.ndjson"')
 
 
 def _redact(value: object, origin: str) -> bool | Redaction:

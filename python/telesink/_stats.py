@@ -9,13 +9,13 @@ from telesink._frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Any, ClassVar, Self
 
 
 class _Counters(Frozen):
     """Named values with a plain form."""
 
-    __slots__: tuple[str, ...] = ()
+    __slots__: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, values: Mapping[str, object]) -> None:
         for name in self.__slots__:
@@ -44,9 +44,7 @@ class _Counters(Frozen):
 
     def _values(self) -> dict[str, object]:
         values = {name: getattr(self, name) for name in self.__slots__}
-        return {
-            name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
-        }
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
 
 def _plain(value: object) -> object:
@@ -130,6 +128,9 @@ class Stats(_Counters):
     sinks: Mapping[str, Stats]
     state: str
     truncated: int
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__(values)
 
     def __str__(self) -> str:
         rejected = "".join(f", {count} {cause}" for cause, count in self.rejected.items())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import overload
 
-from telesink._logging import LogHandler
+from telesink._handler import LogHandler
 from telesink._pipeline import level_number
 from telesink.exceptions import TelesinkError
 
@@ -23,8 +24,11 @@ RECORDS_MAX = 100_000
 class capture:  # noqa: N801 - used like a function
     """Capture the records logged inside a with-block, as telesink would store them.
 
+    Sees what goes through ``logging``, not what ``telesink.enqueue`` is given, which goes to open pipelines.
+    Keeps the last 100 000 records.
+
     :param level: least level; the logger's own level is lowered to it inside the block.
-    :param logger: the logger to listen to; by default the root logger.
+    :param logger: the logger to listen to, or its name; by default the root logger.
 
     >>> import logging
     >>> from telesink.testing import capture
@@ -36,9 +40,9 @@ class capture:  # noqa: N801 - used like a function
     7
     """
 
-    def __init__(self, *, level: int | str = 0, logger: str | None = None) -> None:
+    def __init__(self, *, level: int | str = 0, logger: logging.Logger | str | None = None) -> None:
         self._level = level_number(level)
-        self._logger = logging.getLogger(logger)
+        self._logger = logger if isinstance(logger, logging.Logger) else logging.getLogger(logger)
         self._handler: LogHandler | None = None
         self._before = 0
 
@@ -79,5 +83,11 @@ class capture:  # noqa: N801 - used like a function
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         return self.records[index]

@@ -77,6 +77,7 @@ class Subject:
     def _read_words(self):
         for line in self.process.stdout:
             self._told.put(line)
+        self._told.put("")
 
     def _read_errors(self):
         for line in self.process.stderr:
@@ -85,9 +86,13 @@ class Subject:
     def hear(self, seconds=DEADLINE_SECONDS):
         """The next thing that the subject tells."""
         try:
-            return json.loads(self._told.get(timeout=seconds))
+            line = self._told.get(timeout=seconds)
         except queue.Empty:
             raise AssertionError(f"the subject told nothing within {seconds} s; {self.stderr}") from None
+        if not line:
+            self.ends()
+            raise AssertionError(f"the subject has ended: {self.stderr}")
+        return json.loads(line)
 
     def say(self, word="go"):
         self.process.stdin.write(f"{word}\n")

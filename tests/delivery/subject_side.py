@@ -43,7 +43,7 @@ def in_threads(work, *arguments, count=4):
 
 def tell(value):
     """Write one JSON line for the test to read."""
-    os.write(1, json.dumps(value).encode() + b"\n")
+    os.write(1, json.dumps(value, default=dict).encode() + b"\n")
 
 
 def hear():

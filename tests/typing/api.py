@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, assert_type
@@ -74,6 +75,7 @@ def setting() -> None:
     assert_type(settings.redact, bool | telesink.Redaction)
     assert_type(settings.replace(when_full="block"), telesink.Settings)
     assert_type(settings.origin("redact"), str)
+    settings.when_full = "block"  # type: ignore[misc]
     assert_type(settings.as_dict(), dict[str, Any])
     telesink.Settings(7)  # type: ignore[call-arg]
     telesink.Settings(queue_record_max=7)  # type: ignore[call-arg]
@@ -86,8 +88,9 @@ def counting() -> None:
     assert_type(stats, dict[str, telesink.Stats])
     one = stats["memory"]
     assert_type(one.delivered, int)
-    assert_type(one.rejected, dict[str, int])
-    assert_type(one.sinks, dict[str, telesink.Stats])
+    assert_type(one.rejected, Mapping[str, int])
+    assert_type(one.sinks, Mapping[str, telesink.Stats])
+    one.offered = 7  # type: ignore[misc]
     assert_type(one.state, str)
     assert_type(one.as_dict(), dict[str, Any])
     receipt = telesink.flush(timeout_seconds=1)

@@ -19,7 +19,8 @@ fn collect(folder: &Path, text: &mut String) {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             collect(&path, text);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("causes.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("causes.rs")
+        {
             text.push_str(&std::fs::read_to_string(&path).expect("a source file"));
         }
     }
@@ -45,7 +46,11 @@ fn every_cause_of_a_rejection_is_produced_by_a_test() {
     let tests = tests();
     for cause in RejectCause::ALL {
         let name = format!("RejectCause::{cause:?},");
-        assert!(is_asserted(&tests, "assert_rejected(", &name), "no test rejects a record as {}", cause.name());
+        assert!(
+            is_asserted(&tests, "assert_rejected(", &name),
+            "no test rejects a record as {}",
+            cause.name()
+        );
     }
 }
 

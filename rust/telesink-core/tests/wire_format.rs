@@ -10,7 +10,7 @@ use prost::Message;
 use serde_json::json;
 use support::records::info;
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
-use telesink_core::record::json::{write_attributes, write_object};
+use telesink_core::record::json::{write_attributes, write_hex, write_object};
 use telesink_core::record::tables::{Resource, Tables};
 use telesink_core::record::value::{
     Scalar, Value, begin_list, begin_map, begin_pair, end_container, put_pair, put_scalar,
@@ -107,8 +107,12 @@ fn object(pairs: &[KeyValue]) -> serde_json::Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let lines = bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-    lines.collect::<Vec<_>>().join("\n")
+    let mut text = Vec::new();
+    for line in bytes.chunks(32) {
+        write_hex(&mut text, line);
+        text.push(b'\n');
+    }
+    String::from_utf8(text).expect("digits")
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn a_known_record_has_exactly_these_bytes() {
 
     let written = hex(known_record().body());
 
-    assert_eq!(written, golden.trim_end(), "if the change is meant, put this into the golden file:\n{written}");
+    assert_eq!(written, golden, "if the change is meant, put this into the golden file:\n{written}");
 }
 
 #[test]
@@ -208,7 +212,10 @@ fn fields_added_on_the_lanes_thread_join_the_record_on_the_wire() {
     let decoded = LogRecord::decode(joined.as_slice()).expect("protobuf allows more fields at the end");
 
     let last = decoded.attributes.last().expect("attributes");
-    assert_eq!((last.key.as_str(), readable(last.value.as_ref())), ("exception.stacktrace", json!("Traceback …")));
+    assert_eq!(
+        (last.key.as_str(), readable(last.value.as_ref())),
+        ("exception.stacktrace", json!("Traceback …"))
+    );
     let view = LogView::new(&record, &appended);
     assert_eq!(view.attribute("exception.stacktrace"), Some(Value::Str("Traceback …")));
 }

@@ -71,12 +71,10 @@ impl Pipeline {
         let process = self.process();
         let added = process.add(&sinks);
         let (names, capture) = added.map_err(|error| errors::config_error(py, &error))?;
+        let named: Vec<_> = names.iter().zip(sinks).map(|(name, sink)| sink.named(name)).collect();
         self.publish(|process| {
             process.capture = capture;
-            for (name, source) in names.iter().zip(&sinks) {
-                let name = Some(name.clone());
-                process.sources.push(SinkSource { name, ..source.clone() });
-            }
+            process.sources.extend(named.iter().cloned());
         });
         Ok(names)
     }
@@ -107,10 +105,6 @@ impl Pipeline {
     }
 
     /// Replaces the resource. Answers false once there has been a sink: sinks store it once.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "PyO3 hands the arguments it has extracted over by value"
-    )]
     fn set_resource(&self, resource: Vec<(String, String)>) -> bool {
         let is_set = self.process().core.set_resource(Resource::new(&resource));
         if is_set {

@@ -100,7 +100,10 @@ pub(crate) fn records<'py>(
         dict.set_item("span_id", hex(&header.span_id))?;
         let attributes = PyDict::new(py);
         for (key, value) in view.attributes() {
-            attributes.set_item(key, object(py, value)?)?;
+            // The first of a name that stands there twice, as in every other sink.
+            if !attributes.contains(key)? {
+                attributes.set_item(key, object(py, value)?)?;
+            }
         }
         dict.set_item("attributes", attributes)?;
         records.append(dict)?;
@@ -133,7 +136,9 @@ fn object<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>>
         Value::Map(inner) => {
             let dict = PyDict::new(py);
             for (key, item) in map(inner) {
-                dict.set_item(key, object(py, item)?)?;
+                if !dict.contains(key)? {
+                    dict.set_item(key, object(py, item)?)?;
+                }
             }
             Ok(dict.into_any())
         }

@@ -83,6 +83,11 @@ impl Process {
 }
 
 impl SinkSource {
+    /// The same with the name it was given.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
     /// Checks everything and touches nothing. The name is empty if none was given.
     ///
     /// # Errors

@@ -162,7 +162,10 @@ impl Default for Account {
 impl Books {
     /// Notes that records came to an end. The caller gives their room back to the budget afterwards and before it
     /// lets go of the lock: a caller that waits for room looks at the budget under this lock, so it cannot miss it.
-    #[expect(clippy::needless_pass_by_value, reason = "an iterator is handed over, it is only walked more than once")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an iterator is handed over, it is only walked more than once"
+    )]
     pub(super) fn settle(&mut self, end: End, tickets: impl Iterator<Item = Ticket> + Clone) {
         let count = tickets.clone().count() as u64;
         self.settled += count;

@@ -68,9 +68,13 @@ impl Budget {
         let records_out = self.released.records.load(Ordering::Acquire);
         let bytes_out = self.released.bytes.load(Ordering::Acquire);
         let fits = |records_in: u64, bytes_in: u64| {
-            records_in.saturating_sub(records_out) <= records_max && bytes_in.saturating_sub(bytes_out) <= bytes_max
+            records_in.saturating_sub(records_out) <= records_max
+                && bytes_in.saturating_sub(bytes_out) <= bytes_max
         };
-        if !fits(self.admitted.records.load(Ordering::Relaxed) + 1, self.admitted.bytes.load(Ordering::Relaxed) + bytes) {
+        if !fits(
+            self.admitted.records.load(Ordering::Relaxed) + 1,
+            self.admitted.bytes.load(Ordering::Relaxed) + bytes,
+        ) {
             return Admission::Full;
         }
         let ticket = self.admitted.records.fetch_add(1, Ordering::AcqRel) + 1;

@@ -50,7 +50,10 @@ impl DeadLetter {
         let bytes_max = self.bytes_max;
         let result = self.file().and_then(|file| {
             if file.metadata()?.len() + line.len() as u64 > bytes_max {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the dead-letter file is at its bound"));
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    "the dead-letter file is at its bound",
+                ));
             }
             io::Write::write_all(file, &line)
         });
@@ -119,7 +122,9 @@ fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
     text(&mut out, ",\"level\":", view.level());
     text(&mut out, ",\"logger\":", verdict.logger);
     text(&mut out, ",\"body\":", &view.message());
-    for (key, id) in [(",\"trace_id\":\"", &view.header.trace_id[..]), (",\"span_id\":\"", &view.header.span_id)] {
+    for (key, id) in
+        [(",\"trace_id\":\"", &view.header.trace_id[..]), (",\"span_id\":\"", &view.header.span_id)]
+    {
         if id.iter().any(|byte| *byte != 0) {
             out.extend_from_slice(key.as_bytes());
             write_hex(&mut out, id);

@@ -145,8 +145,7 @@ impl Worker {
         let factory = &lane.spec.plan.factory;
         lane.is_writing.store(true, Ordering::Release);
         let sink = &mut self.sink;
-        let answer =
-            catch_unwind(AssertUnwindSafe(|| sink.get_or_insert_with(|| factory()).write(&batch)));
+        let answer = catch_unwind(AssertUnwindSafe(|| sink.get_or_insert_with(|| factory()).write(&batch)));
         lane.is_writing.store(false, Ordering::Release);
         match answer {
             Ok(result) => {
@@ -236,7 +235,9 @@ impl Worker {
                         Ok(()) => poison_cause(&code),
                         Err(error) => {
                             self.lane.shared.diagnostics.say("dead letter", || {
-                                format!("could not write the dead-letter file: {error}; refused records are lost")
+                                format!(
+                                    "could not write the dead-letter file: {error}; refused records are lost"
+                                )
                             });
                             DropCause::DeadLetterFull
                         }
@@ -246,7 +247,10 @@ impl Worker {
             };
             let name = &self.lane.spec.name;
             self.lane.shared.diagnostics.say("poison", || {
-                format!("{name} refused a record ({code}: {}); its neighbours are stored", clean_reason(&text))
+                format!(
+                    "{name} refused a record ({code}: {}); its neighbours are stored",
+                    clean_reason(&text)
+                )
             });
             self.lane.tally().last_error = clean_reason(&text);
             self.settle(End::Dropped(cause), std::slice::from_ref(&item));
@@ -292,7 +296,8 @@ impl Worker {
             self.is_closing |= requests & request::CLOSE != 0;
             let deadline = self.lane.account.lock().close_deadline;
             let now = clock::monotonic();
-            if self.is_closing && (was_closing && is_hold || deadline.is_some_and(|deadline| now >= deadline)) {
+            if self.is_closing && (was_closing && is_hold || deadline.is_some_and(|deadline| now >= deadline))
+            {
                 return false;
             }
             if self.lane.account.lock().is_abandoned {

@@ -14,17 +14,12 @@ use loom::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A limit that plays no part: time does not pass in a model.
-const LIMIT: Option<Duration> = Some(Duration::MAX);
-
-/// Longer than any monotonic clock can be away from its end.
 const LONG: Duration = Duration::from_hours(1);
 
 /// Runs `model` over all interleavings with at most three involuntary switches, which find every known bug of this
 /// kind; without a bound the larger models run for hours.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
+    loom::model::Builder { preemption_bound: Some(3), ..loom::model::Builder::new() }.check(model);
 }
 
 /// A worker's bed, and a queue of which only the number of pushes matters.
@@ -50,7 +45,6 @@ impl Bed {
         }
         self.wake.pushed(number, || false);
     }
-
 }
 
 fn caller(bed: &Arc<Bed>, is_urgent: bool) -> JoinHandle<()> {
@@ -89,7 +83,7 @@ fn loom_a_lingering_worker_is_woken_by_the_record_that_fills_its_batch() {
 
         while bed.pushed() < 2 {
             bed.wake.set_full_at(2);
-            bed.wake.sleep(Sleep::Linger, LIMIT, || bed.wake.requests() == 0 && bed.pushed() < 2);
+            bed.wake.sleep(Sleep::Linger, Some(LONG), || bed.wake.requests() == 0 && bed.pushed() < 2);
         }
 
         callers.into_iter().for_each(join);
@@ -115,7 +109,7 @@ fn loom_urgent_records_end_a_linger_also_when_their_requests_are_one() {
                 continue;
             }
             bed.wake.set_full_at(u64::MAX);
-            bed.wake.sleep(Sleep::Linger, LIMIT, || bed.wake.requests() == 0);
+            bed.wake.sleep(Sleep::Linger, Some(LONG), || bed.wake.requests() == 0);
         }
 
         callers.into_iter().for_each(join);
@@ -157,7 +151,7 @@ fn loom_a_flush_and_a_close_wake_a_worker_however_it_sleeps() {
             while seen != request::FLUSH | request::CLOSE {
                 seen |= bed.wake.take_requests();
                 if seen != request::FLUSH | request::CLOSE {
-                    bed.wake.sleep(how, LIMIT, || bed.wake.requests() & !request::URGENT == 0);
+                    bed.wake.sleep(how, Some(LONG), || bed.wake.requests() & !request::URGENT == 0);
                 }
             }
 
@@ -178,7 +172,7 @@ fn loom_a_request_is_not_lost_behind_an_urgent_one() {
 
         // A lane that waits to try again: urgent records are none of its business, a flush is.
         while bed.wake.take_requests() & request::FLUSH == 0 {
-            bed.wake.sleep(Sleep::Backoff, LIMIT, || bed.wake.requests() & !request::URGENT == 0);
+            bed.wake.sleep(Sleep::Backoff, Some(LONG), || bed.wake.requests() & !request::URGENT == 0);
         }
 
         join(urgent);
@@ -257,19 +251,17 @@ fn loom_what_is_held_is_never_under_stated() {
     explore(|| {
         let budget = Arc::new(Budget::new(10, 100, false));
         assert_eq!(budget.admit(10, false), Admission::Admitted(1));
-        let caller = {
+        let onlooker = {
             let budget = Arc::clone(&budget);
-            thread::spawn(move || {
-                assert!(matches!(budget.admit(20, false), Admission::Admitted(_)));
-                budget.release(1, 20);
-            })
+            thread::spawn(move || budget.bytes_held())
         };
 
-        // Ten bytes are held all the time. Were `in` read before `out`, the caller could come in between.
-        let held = budget.bytes_held();
+        assert!(matches!(budget.admit(20, false), Admission::Admitted(_)));
+        budget.release(1, 20);
 
+        // Ten bytes are held all the time. Were `in` read before `out`, all of the above could come in between.
+        let held = join(onlooker);
         assert!((10..=30).contains(&held), "{held} bytes");
-        join(caller);
         assert_eq!(budget.bytes_held(), 10);
     });
 }

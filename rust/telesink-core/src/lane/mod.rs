@@ -16,14 +16,14 @@ mod thread;
 mod wake;
 mod worker;
 
+pub(crate) use account::BarrierId;
 pub use filter::Filter;
 pub use offer::{Impatient, Patience};
-pub(crate) use account::BarrierId;
 
 use crate::clock;
 use crate::diagnostics::Diagnostics;
-use crate::record::tables::Tables;
 use crate::record::Record;
+use crate::record::tables::Tables;
 use crate::redact::Redaction;
 use crate::settings::{Settings, WhenFull};
 use crate::sinks::SinkPlan;
@@ -295,7 +295,8 @@ impl Lane {
     /// Gives up everything in memory: the deadline of a close has passed and the worker may be stuck in its sink.
     fn abandon(&self, books: &mut account::Books) {
         self.is_closed.store(true, Ordering::Release);
-        let is_unknown = self.is_writing.load(Ordering::Acquire) || self.is_unresolved.load(Ordering::Acquire);
+        let is_unknown =
+            self.is_writing.load(Ordering::Acquire) || self.is_unresolved.load(Ordering::Acquire);
         let in_flight = if is_unknown { books.held } else { 0 };
         let (mut queued, mut bytes) = (books.held - in_flight, books.held_bytes);
         let mut set_aside = self.set_aside.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -41,7 +41,10 @@ impl Lane {
             Err(error) => {
                 *refused_at = Some(now);
                 self.shared.diagnostics.say("thread", || {
-                    format!("could not start the thread of sink {}: {error}; records wait in memory", self.spec.name)
+                    format!(
+                        "could not start the thread of sink {}: {error}; records wait in memory",
+                        self.spec.name
+                    )
                 });
             }
         }

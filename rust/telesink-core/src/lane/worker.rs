@@ -153,7 +153,8 @@ impl Worker {
     /// When the open batch has to be written.
     fn due_at(&self, now: Instant) -> Instant {
         let lane = &self.lane;
-        let is_full = self.batch.len() >= lane.batch_records_max() || self.batch_bytes >= lane.batch_bytes_max();
+        let is_full =
+            self.batch.len() >= lane.batch_records_max() || self.batch_bytes >= lane.batch_bytes_max();
         if is_full || self.is_closing || lane.account.lock().has_open_barrier() {
             return now;
         }
@@ -205,8 +206,11 @@ impl Worker {
         let known = if self.is_urgent { request::URGENT } else { 0 };
         lane.wake.sleep(Sleep::Linger, Some(limit), || {
             // A caller that saw the worker awake did not wake it for a batch that is full in bytes.
-            let is_full_in_bytes = lane.budget.bytes_held() >= lane.batch_bytes_max() && !lane.receiver.is_empty();
-            lane.wake.requests() & !known == 0 && lane.routed.load(Ordering::Relaxed) < full_at && !is_full_in_bytes
+            let is_full_in_bytes =
+                lane.budget.bytes_held() >= lane.batch_bytes_max() && !lane.receiver.is_empty();
+            lane.wake.requests() & !known == 0
+                && lane.routed.load(Ordering::Relaxed) < full_at
+                && !is_full_in_bytes
         });
     }
 
@@ -298,8 +302,7 @@ impl Worker {
     pub(super) fn open_with_markers(&mut self, now: Instant) {
         let lane = Arc::clone(&self.lane);
         let scope = *self.scope.get_or_insert_with(|| lane.shared.tables.scope_index(loss::LOGGER));
-        let markers =
-            self.losses.tell(self.totals(), now, clock::unix_nano(), scope, &mut self.next_seq);
+        let markers = self.losses.tell(self.totals(), now, clock::unix_nano(), scope, &mut self.next_seq);
         if !lane.spec.plan.stores_logs {
             return;
         }

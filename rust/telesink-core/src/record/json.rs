@@ -2,6 +2,7 @@
 
 use super::value::{Value, list, map};
 use super::view::LogView;
+use std::collections::HashSet;
 
 /// Writes a quoted and escaped JSON string.
 pub fn write_str(out: &mut Vec<u8>, text: &str) {
@@ -56,12 +57,28 @@ pub fn write_value(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// Writes pairs as an object. A name that stands there twice is written twice; readers take the last.
+/// Names compared one by one; objects with more of them are rare, and for those a set is made.
+const NAMES_COMPARED_MAX: usize = 32;
+
+/// Writes pairs as an object. Of a name that stands there twice the first is written: readers of JSON differ in which
+/// one they take, and what a program said itself comes before what telesink adds.
 pub fn write_object<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>) {
+    let mut written = [""; NAMES_COMPARED_MAX];
+    let mut count = 0;
+    let mut more = HashSet::new();
     out.push(b'{');
-    for (index, (key, value)) in pairs.enumerate() {
-        if index > 0 {
+    for (key, value) in pairs {
+        if written[..count].contains(&key) || (!more.is_empty() && more.contains(key)) {
+            continue;
+        }
+        if count > 0 {
             out.push(b',');
+        }
+        if count < NAMES_COMPARED_MAX {
+            written[count] = key;
+            count += 1;
+        } else {
+            more.insert(key);
         }
         write_str(out, key);
         out.push(b':');
@@ -133,6 +150,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_stands_twice_is_written_once_however_many_names_there_are() {
+        for count in [1, 31, 32, 33, 100] {
+            let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let twice = names.iter().chain(&names).enumerate();
+            let pairs = twice.map(|(index, name)| (name.as_str(), Value::Int(index as i64)));
+            let mut out = Vec::new();
+
+            write_object(&mut out, pairs);
+
+            let text = String::from_utf8(out).expect("utf-8");
+            assert_eq!(text.matches(':').count(), count);
+            let object: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+            assert_eq!(object[&names[count - 1]], count - 1);
+        }
+    }
+
+    #[test]
     fn base64_has_the_right_padding() {
         for (bytes, expected) in [("", "\"\""), ("f", "\"Zg==\""), ("fo", "\"Zm8=\""), ("foo", "\"Zm9v\"")] {
             let mut out = Vec::new();
@@ -143,7 +177,8 @@ mod tests {
 
     #[test]
     fn doubles_that_json_lacks_become_text() {
-        for (number, expected) in [(f64::NAN, "\"NaN\""), (f64::NEG_INFINITY, "\"-Infinity\""), (0.5, "0.5")] {
+        for (number, expected) in [(f64::NAN, "\"NaN\""), (f64::NEG_INFINITY, "\"-Infinity\""), (0.5, "0.5")]
+        {
             let mut out = Vec::new();
             write_value(&mut out, Value::Double(number));
             assert_eq!(String::from_utf8(out).expect("ascii"), expected);

@@ -57,9 +57,9 @@ impl<'a> LogView<'a> {
         })
     }
 
-    /// The attribute called `name`; the last one if the name stands there twice.
+    /// The attribute called `name`; the first one if the name stands there twice.
     pub fn attribute(&self, name: &str) -> Option<Value<'a>> {
-        self.attributes().filter(|(key, _)| *key == name).last().map(|(_, value)| value)
+        self.attributes().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// The level name, or the usual name of its severity if the record has none.

@@ -61,7 +61,7 @@ fn sizes_and_durations_take_words() {
     assert_eq!(5_000_000, applied("batch_bytes_max", "5MB").unwrap().batch_bytes_max);
     assert_eq!(65_536, applied("queue_records_max", "65_536").unwrap().queue_records_max);
     assert_eq!(Duration::from_millis(200), applied("retry_initial_seconds", "200 ms").unwrap().retry_initial);
-    assert_eq!(Duration::from_secs(120), applied("write_timeout_seconds", "2 min").unwrap().write_timeout);
+    assert_eq!(Duration::from_mins(2), applied("write_timeout_seconds", "2 min").unwrap().write_timeout);
     assert_eq!(WhenFull::DropOldest, applied("when_full", "DROP_OLDEST").unwrap().when_full);
 }
 

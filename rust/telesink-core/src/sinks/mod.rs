@@ -128,7 +128,10 @@ pub struct SinkPlan {
 
 impl std::fmt::Debug for SinkPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SinkPlan").field("kind", &self.kind).field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("SinkPlan")
+            .field("kind", &self.kind)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,12 +139,8 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 4] = [
-    ("sqlite", sqlite::plan),
-    ("console", console::plan),
-    ("memory", memory::plan),
-    ("null", null::plan),
-];
+const SINKS: [(&str, Planner); 4] =
+    [("sqlite", sqlite::plan), ("console", console::plan), ("memory", memory::plan), ("null", null::plan)];
 
 /// The schemes that can be opened, for error messages.
 pub fn schemes() -> impl Iterator<Item = &'static str> {

@@ -3,8 +3,8 @@
 use crate::support::records::info;
 use crate::support::script::{Answer, Gate, Script};
 use crate::support::{
-    LIMIT, NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, close, eager, flush, lane, offer,
-    offer_all, pipeline, queue_of, until,
+    LIMIT, NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, close, eager, flush, lane,
+    offer, offer_all, pipeline, queue_of, until,
 };
 use std::time::Duration;
 use telesink_core::clock;
@@ -126,8 +126,9 @@ fn a_record_whose_outcome_is_unknown_at_the_deadline_is_counted_as_such() {
 
 #[test]
 fn a_held_lane_tries_once_more_and_then_gives_up_at_once() {
-    let script =
-        Script::deciding(|_| Answer::Fail(WriteError::hold("the table is missing", "create it").after(NEVER)));
+    let script = Script::deciding(|_| {
+        Answer::Fail(WriteError::hold("the table is missing", "create it").after(NEVER))
+    });
     let pipeline = pipeline(script.plan(), batches_of(1));
     offer_all(&pipeline, ["a", "b", "c"]);
     until("the lane is held", || lane(&pipeline).state == State::Held);

@@ -203,7 +203,8 @@ fn lanes_that_share_a_file_mix_no_lines() {
     let (_folder, path) = folder();
     let pipeline = crate::support::empty_pipeline();
     for number in 0..4 {
-        let spec = crate::support::spec(&format!("lane {number}"), refusing_bad().plan(), with_file(&path, 1));
+        let spec =
+            crate::support::spec(&format!("lane {number}"), refusing_bad().plan(), with_file(&path, 1));
         pipeline.add_lane(spec).expect("added");
     }
 

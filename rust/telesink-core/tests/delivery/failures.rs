@@ -91,9 +91,8 @@ fn records_do_not_hurry_a_lane_that_waits_not_even_urgent_ones() {
 
 #[test]
 fn a_configuration_fault_holds_the_records_and_says_what_to_do() {
-    let wrong_password = || {
-        Answer::Fail(WriteError::hold("the password is wrong", "set it in the dsn").after(NEVER))
-    };
+    let wrong_password =
+        || Answer::Fail(WriteError::hold("the password is wrong", "set it in the dsn").after(NEVER));
     let script = Script::answering([wrong_password(), wrong_password()]);
     let pipeline = pipeline(script.plan(), batches_of(2));
 

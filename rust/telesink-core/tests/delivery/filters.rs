@@ -14,12 +14,7 @@ use telesink_core::stats::DropCause;
 
 fn filtered(name: &str, script: &Script, level: i32, include: &[&str], exclude: &[&str]) -> LaneSpec {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    LaneSpec {
-        level,
-        include: owned(include),
-        exclude: owned(exclude),
-        ..spec(name, script.plan(), eager())
-    }
+    LaneSpec { level, include: owned(include), exclude: owned(exclude), ..spec(name, script.plan(), eager()) }
 }
 
 fn log(pipeline: &Pipeline, logger: &str, levelno: i32, body: &str) {
@@ -117,10 +112,8 @@ fn filters_hold_for_records_that_waited_for_the_first_lane() {
 
 #[test]
 fn records_that_a_sink_has_no_place_for_are_counted_and_do_not_stop_the_others() {
-    let script = Script::routing(
-        |record| (record.header().levelno != 30).then_some(Route::Logs),
-        |_| Answer::Store,
-    );
+    let script =
+        Script::routing(|record| (record.header().levelno != 30).then_some(Route::Logs), |_| Answer::Store);
     let pipeline = pipeline(script.plan(), batches_of(4));
 
     for (body, levelno) in [("a", 20), ("no place", 30), ("b", 40), ("no place", 30)] {

@@ -3,8 +3,8 @@
 use crate::support::records::info;
 use crate::support::script::{Answer, Gate, Script};
 use crate::support::{
-    LIMIT, NEVER, assert_dropped, batches_of, eager, empty_pipeline, flush, lane, lane_named, offer, offer_all, pipeline,
-    queue_of, spawn, spec, until,
+    LIMIT, NEVER, assert_dropped, batches_of, eager, empty_pipeline, flush, lane, lane_named, offer,
+    offer_all, pipeline, queue_of, spawn, spec, until,
 };
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use crate::support::records::{Draft, error, info};
 use crate::support::script::{Answer, Gate, Script};
 use crate::support::{
-    LIMIT, NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, flush, lane, offer, offer_all,
-    offer_with, pipeline, queue_of, spawn,
+    LIMIT, NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, flush, lane, offer,
+    offer_all, offer_with, pipeline, queue_of, spawn,
 };
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
@@ -64,7 +64,10 @@ fn drop_newest_refuses_new_records_and_keeps_the_last_tenth_for_errors() {
     gate.open();
     flush(&pipeline);
 
-    assert_eq!(script.bodies(), [vec!["plug".to_owned()], names("i", 1..=8), vec!["takes the reserve".to_owned()]].concat());
+    assert_eq!(
+        script.bodies(),
+        [vec!["plug".to_owned()], names("i", 1..=8), vec!["takes the reserve".to_owned()]].concat()
+    );
     assert_rejected(&pipeline.stats(), RejectCause::QueueFull, 2);
     assert_balanced(&pipeline.stats());
 }

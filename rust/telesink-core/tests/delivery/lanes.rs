@@ -38,7 +38,8 @@ fn what_waits_for_a_first_lane_is_bounded_in_records() {
     let script = Script::storing();
     let pipeline = empty_pipeline();
 
-    let taken = (0..LATE_RECORDS_MAX + 7).filter(|number| offer(&pipeline, &info(&number.to_string()))).count();
+    let taken =
+        (0..LATE_RECORDS_MAX + 7).filter(|number| offer(&pipeline, &info(&number.to_string()))).count();
     pipeline.add_lane(spec("late", script.plan(), eager())).expect("added");
     flush(&pipeline);
 

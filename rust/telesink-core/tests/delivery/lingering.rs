@@ -45,7 +45,8 @@ fn a_record_waits_for_others_no_longer_than_the_linger() {
 fn later_records_do_not_put_the_deadline_off() {
     let linger = Duration::from_millis(60);
     let script = Script::storing();
-    let pipeline = pipeline(script.plan(), lingering(linger));
+    // No batch gets full within the limit of this test.
+    let pipeline = pipeline(script.plan(), Settings { batch_records_max: 1 << 20, ..lingering(linger) });
 
     let offered_at = clock::monotonic();
     offer_all(&pipeline, ["oldest"]);

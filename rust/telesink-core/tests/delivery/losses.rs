@@ -3,8 +3,8 @@
 use crate::support::records::{Draft, info};
 use crate::support::script::{Answer, Gate, Marker, Script};
 use crate::support::{
-    NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, eager, flush, lane, offer, offer_all,
-    pipeline, queue_of, until,
+    NEVER, assert_balanced, assert_dropped, assert_rejected, batches_of, eager, flush, lane, offer,
+    offer_all, pipeline, queue_of, until,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -142,7 +142,7 @@ fn later_losses_are_told_later_and_all_gaps_are_covered() {
 #[test]
 fn records_that_are_too_old_expire_and_are_told_with_their_numbers() {
     let script = Script::storing();
-    let settings = Settings { max_age: Some(Duration::from_secs(60)), ..batches_of(4) };
+    let settings = Settings { max_age: Some(Duration::from_mins(1)), ..batches_of(4) };
     let pipeline = pipeline(script.plan(), settings);
 
     for (body, minutes) in [("old", 2), ("young", 0), ("older", 3), ("young too", 0)] {

@@ -134,7 +134,10 @@ impl Sink for Clumsy {
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         let may_panic = batch.entries.len() > 1 || self.has_panicked.load(Ordering::Relaxed) == 0;
-        let drawn = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let drawn = self
+            .random
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+            .wrapping_mul(0xff51_afd7_ed55_8ccd);
         let draw = if may_panic { drawn >> 62 } else { 3 };
         self.has_panicked.store(u64::from(draw < 2), Ordering::Relaxed);
         if draw == 0 {
@@ -156,7 +159,11 @@ fn clumsy(plan: &SinkPlan, seed: u64) -> SinkPlan {
     let make: SinkFactory = Arc::clone(&plan.factory);
     let (random, has_panicked) = (Arc::new(AtomicU64::new(seed)), Arc::new(AtomicU64::new(0)));
     let factory: SinkFactory = Arc::new(move || {
-        Box::new(Clumsy { inner: make(), random: Arc::clone(&random), has_panicked: Arc::clone(&has_panicked) })
+        Box::new(Clumsy {
+            inner: make(),
+            random: Arc::clone(&random),
+            has_panicked: Arc::clone(&has_panicked),
+        })
     });
     SinkPlan { factory, ..plan.clone() }
 }
@@ -174,9 +181,13 @@ fn a_database_sink_that_panics_around_its_transactions_loses_and_doubles_nothing
 
         let stats = lane(&pipeline);
         let connection = rusqlite::Connection::open(&path).expect("open");
-        let mut statement = connection.prepare("SELECT body FROM telesink_logs ORDER BY seq").expect("prepare");
-        let rows: Vec<String> =
-            statement.query_map([], |row| row.get(0)).expect("query").collect::<Result<_, _>>().expect("text");
+        let mut statement =
+            connection.prepare("SELECT body FROM telesink_logs ORDER BY seq").expect("prepare");
+        let rows: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .expect("query")
+            .collect::<Result<_, _>>()
+            .expect("text");
         let expected: Vec<String> = (0..250).map(|number| number.to_string()).collect();
         assert_eq!(rows, expected, "seed {seed}");
         assert_eq!((stats.delivered, stats.dropped.total()), (250, 0), "seed {seed}");

@@ -1,7 +1,9 @@
 //! One record that the destination refuses costs only itself; a destination that refuses everything is held.
 
 use crate::support::script::{Answer, Gate, Script};
-use crate::support::{LIMIT, assert_balanced, assert_dropped, batches_of, flush, lane, offer_all, pipeline, until};
+use crate::support::{
+    LIMIT, assert_balanced, assert_dropped, batches_of, flush, lane, offer_all, pipeline, until,
+};
 use telesink_core::clock;
 use telesink_core::sinks::{Outcome, Refusal};
 use telesink_core::stats::{DropCause, State};
@@ -22,7 +24,8 @@ fn without_bad(bodies: &[String]) -> Vec<String> {
 
 #[test]
 fn a_refused_record_costs_only_itself_wherever_it_stands() {
-    let places: [&[usize]; 9] = [&[0], &[1], &[3], &[4], &[7], &[0, 7], &[2, 3, 4], &[0, 2, 4, 6], &[1, 6, 7]];
+    let places: [&[usize]; 9] =
+        [&[0], &[1], &[3], &[4], &[7], &[0, 7], &[2, 3, 4], &[0, 2, 4, 6], &[1, 6, 7]];
     for bad in places {
         let script = Script::refusing(refuses);
         let pipeline = pipeline(script.plan(), batches_of(8));
@@ -126,7 +129,8 @@ fn a_failure_while_the_bad_record_is_searched_loses_no_order() {
 #[test]
 fn a_sink_that_names_the_refused_records_is_believed() {
     let refusal = |index, text: &str| Refusal { index, code: "constraint".to_owned(), text: text.to_owned() };
-    let outcome = Outcome { refused: vec![refusal(1, "too dull"), refusal(3, "too long")], ..Outcome::default() };
+    let outcome =
+        Outcome { refused: vec![refusal(1, "too dull"), refusal(3, "too long")], ..Outcome::default() };
     let script = Script::answering([Answer::Partly(outcome)]);
     let pipeline = pipeline(script.plan(), batches_of(4));
 

@@ -59,7 +59,11 @@ impl Direct {
     }
 
     /// Offers INFO records with these numbers, after `previous_seq`.
-    fn write(&mut self, previous_seq: u64, seqs: std::ops::RangeInclusive<u64>) -> Result<Outcome, WriteError> {
+    fn write(
+        &mut self,
+        previous_seq: u64,
+        seqs: std::ops::RangeInclusive<u64>,
+    ) -> Result<Outcome, WriteError> {
         let record = |seq: u64| info(&format!("number {seq}"));
         let entries: Vec<Entry> =
             seqs.map(|seq| Entry { seq, record: record(seq), appended: None }).collect();

@@ -77,7 +77,10 @@ fn a_row_holds_what_the_record_holds() {
         "instance": uuid::Uuid::from_bytes(pipeline.instance()).to_string(), "seq": 1,
     });
     assert_eq!(row, expected);
-    let resource = texts(&path, "SELECT r.attributes FROM telesink_resources r JOIN telesink_logs l ON l.resource_id = r.id");
+    let resource = texts(
+        &path,
+        "SELECT r.attributes FROM telesink_resources r JOIN telesink_logs l ON l.resource_id = r.id",
+    );
     assert_eq!(resource, ["{\"service.name\":\"shop\"}"]);
 }
 
@@ -150,11 +153,15 @@ fn the_log_table_has_partial_indexes_only_and_none_on_the_id() {
     let (_folder, path) = database();
     connect(&path).execute_batch(DDL).expect("the documented tables");
 
-    let sql = "SELECT coalesce(sql, name) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'telesink_logs'";
+    let sql =
+        "SELECT coalesce(sql, name) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'telesink_logs'";
     let indexes = texts(&path, sql);
 
     assert_eq!(indexes.len(), 2);
-    assert!(indexes.iter().all(|index| index.contains(" WHERE ") && !index.contains("UNIQUE")), "{indexes:?}");
+    assert!(
+        indexes.iter().all(|index| index.contains(" WHERE ") && !index.contains("UNIQUE")),
+        "{indexes:?}"
+    );
 }
 
 #[test]
@@ -162,7 +169,8 @@ fn all_tables_are_strict() {
     let (_folder, path) = database();
     connect(&path).execute_batch(DDL).expect("the documented tables");
 
-    let sql = "SELECT name FROM pragma_table_list WHERE name LIKE 'telesink%' AND type = 'table' AND NOT strict";
+    let sql =
+        "SELECT name FROM pragma_table_list WHERE name LIKE 'telesink%' AND type = 'table' AND NOT strict";
 
     assert_eq!(texts(&path, sql), [""; 0]);
 }
@@ -210,6 +218,7 @@ fn ten_thousand_records_arrive_in_order_and_without_gaps() {
     offer_all(&pipeline, (0..10_000).map(|number| number.to_string()));
     flush(&pipeline);
 
-    let in_order = "SELECT count(*) FROM telesink_logs WHERE seq = row_id AND body = CAST(row_id - 1 AS TEXT)";
+    let in_order =
+        "SELECT count(*) FROM telesink_logs WHERE seq = row_id AND body = CAST(row_id - 1 AS TEXT)";
     assert_eq!(number(&path, in_order), 10_000);
 }

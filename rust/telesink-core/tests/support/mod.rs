@@ -24,7 +24,7 @@ use telesink_core::stats::{DropCause, LaneStats, PipelineStats, Receipt, RejectC
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A linger or pause that no test lives to see the end of.
-pub(crate) const NEVER: Duration = Duration::from_secs(3_600);
+pub(crate) const NEVER: Duration = Duration::from_hours(1);
 
 /// The name of the lane in tests that have one.
 pub(crate) const LANE: &str = "only";

@@ -24,6 +24,8 @@ static IS_USED: AtomicBool = AtomicBool::new(false);
 #[pyclass(frozen, module = "telesink._native")]
 pub(crate) struct ContextFields {
     fields: Py<PyDict>,
+    /// The marks of each field, under its name: what could not be copied as it was.
+    marks: Py<PyDict>,
     encoded: ArcSwapOption<Encoded>,
 }
 
@@ -36,15 +38,35 @@ struct Encoded {
 
 #[pymethods]
 impl ContextFields {
+    /// The fields of `outer` but those called `without`, and more fields as they are now.
     #[new]
-    fn new(fields: &Bound<'_, PyDict>) -> PyResult<Self> {
+    #[pyo3(signature = (fields, outer=None, without=vec![]))]
+    fn new(
+        py: Python<'_>,
+        fields: &Bound<'_, PyDict>,
+        outer: Option<&Bound<'_, ContextFields>>,
+        without: Vec<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         IS_USED.store(true, Ordering::Relaxed);
-        Ok(Self { fields: snapshot::of_fields(fields)?.unbind(), encoded: ArcSwapOption::empty() })
+        let (copies, marks) = match outer {
+            Some(outer) => (outer.get().fields.bind(py).copy()?, outer.get().marks.bind(py).copy()?),
+            None => (PyDict::new(py), PyDict::new(py)),
+        };
+        for name in without {
+            if copies.contains(&name)? {
+                copies.del_item(&name)?;
+                marks.del_item(&name)?;
+            }
+        }
+        snapshot::of_fields(fields, &copies, &marks)?;
+        Ok(Self { fields: copies.unbind(), marks: marks.unbind(), encoded: ArcSwapOption::empty() })
     }
 
     /// The fields as they were when they were bound, as a new dict.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        snapshot::of_fields(self.fields.bind(py))
+        let copies = PyDict::new(py);
+        snapshot::of_fields(self.fields.bind(py), &copies, &PyDict::new(py))?;
+        Ok(copies)
     }
 }
 
@@ -107,6 +129,9 @@ impl ContextFields {
             reader.attribute(&mut builder, &key, &value)?;
             fields.push((key, builder.buffer()[HEADER_BYTES..].to_vec()));
             flags |= builder.flags();
+        }
+        for (_, marks) in self.marks.bind(py).iter() {
+            flags |= marks.extract::<u8>().unwrap_or(0);
         }
         Ok(Encoded { redaction: Arc::clone(redaction), fields, flags })
     }

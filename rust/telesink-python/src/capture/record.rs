@@ -209,11 +209,12 @@ fn write_attributes(
     let names = bound.is_some().then(SmallVec::new);
     let mut extras =
         Extras { bench, reader: ValueReader::new(redaction), names, ids: None, is_spreading: false };
-    if let Some((dict, told)) = structured {
-        extras.spread(dict, told)?;
-    }
+    // Extra first: of a name that stands there twice the first is read.
     for (key, value) in &fields.extra {
         extras.one(key, value)?;
+    }
+    if let Some((dict, told)) = structured {
+        extras.spread(dict, told)?;
     }
     let (names, ids) = (extras.names, extras.ids);
     let builder = &mut extras.bench.builder;

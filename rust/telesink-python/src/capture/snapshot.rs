@@ -7,6 +7,7 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
 use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::flag;
 
 /// Deepest nesting that is copied; the same as when a record is read.
 const DEPTH_MAX: usize = 64;
@@ -18,12 +19,23 @@ const VALUES_MAX: usize = 10_000;
 const UNCHANGING: [&str; 7] =
     ["datetime", "decimal", "uuid", "pathlib", "pathlib._local", "fractions", "ipaddress"];
 
-/// A copy of the fields with everything that could change copied or turned into text.
+/// Copies the fields into `copies`, everything that could change copied or turned into text; their marks go into
+/// `marks`, under the same names.
 ///
 /// # Errors
 /// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
-pub(super) fn of_fields<'py>(fields: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
-    Snapshot { open: Vec::new(), values: 0, scratch: LogBuilder::new() }.map(fields)
+pub(super) fn of_fields(
+    fields: &Bound<'_, PyDict>,
+    copies: &Bound<'_, PyDict>,
+    marks: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    let mut snapshot = Snapshot { open: Vec::new(), values: 0, scratch: LogBuilder::new() };
+    for (key, value) in crate::ffi::pairs(fields, VALUES_MAX) {
+        snapshot.scratch.start(REPR_BYTES_MAX);
+        copies.set_item(&key, snapshot.value(&value)?)?;
+        marks.set_item(key, snapshot.scratch.flags())?;
+    }
+    Ok(())
 }
 
 struct Snapshot {
@@ -64,6 +76,7 @@ impl Snapshot {
             self.open.pop();
             return copy;
         };
+        self.scratch.mark(flag::SANITISED);
         Ok(PyString::new(value.py(), marker).into_any())
     }
 

@@ -51,7 +51,8 @@ impl Failure {
 
     pub(super) fn unsound_fork() -> Self {
         Failure::Config {
-            message: "this process was forked in the middle of a write that took too long to wait for".to_owned(),
+            message: "this process was forked in the middle of a write that took too long to wait for"
+                .to_owned(),
             hint: "start it again; fork before much is logged, or use the spawn method",
         }
     }
@@ -115,9 +116,9 @@ impl Failure {
         let hold = |hint: &str| WriteError::hold(text.clone(), hint).after(PROBE);
         let retry = |hint: &str, delay| WriteError::retry(text.clone()).with_hint(hint).after(delay);
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
-                retry("another process holds the lock of the file; end its transaction", LOCK_PROBE)
-            }
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => retry("another process holds the lock of the file; end its transaction", LOCK_PROBE),
             Some(ErrorCode::DiskFull) => retry("the disk is full; free some space", PROBE),
             Some(ErrorCode::SystemIoFailure) => {
                 let error = retry("check the disk and the file system", PROBE);
@@ -133,9 +134,11 @@ impl Failure {
             Some(ErrorCode::DatabaseCorrupt) => {
                 hold("the database is damaged; move it away, telesink will create a new one")
             }
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
-                hold("the file or its folder is not writable for this user; change its owner or mode")
-            }
+            Some(
+                ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::AuthorizationForStatementDenied,
+            ) => hold("the file or its folder is not writable for this user; change its owner or mode"),
             _ => hold("compare the tables with the documented ones"),
         }
     }
