@@ -323,6 +323,51 @@ def test_a_child_that_outlives_its_parent_goes_on_writing_to_the_same_file(subje
     assert subject.ends() == 0
 
 
+FORK_DURING_A_LONG_WRITE = f"""{PRELUDE}
+telesink.install_logging(DSN)
+log_many(log, 0, 10)
+telesink.flush(30)
+tell("ready")
+hear()
+log_many(logging.getLogger("slow"), 0, 1, 10)
+time.sleep(0.2)
+before = time.monotonic()
+pid = os.fork()
+if pid == 0:
+    log.info("nobody can write this")
+    receipt = telesink.flush(0.5)
+    assert (bool(receipt), receipt.pending) == (False, 1), receipt
+    assert telesink.stats()["sqlite"].state == "held"
+    sys.exit(5)
+tell(time.monotonic() - before)
+tell(reap([pid]))
+telesink.flush(60)
+"""
+
+
+def test_a_fork_in_the_middle_of_a_long_write_comes_in_time_and_the_child_says_what_it_cannot_do(
+    subjects,
+):
+    subject = subjects.start(FORK_DURING_A_LONG_WRITE)
+    subject.hear()
+    with closing(sqlite3.connect(subjects.database)) as connection:
+        # Some seconds of counting inside the statement that inserts the row.
+        connection.execute(
+            "CREATE TRIGGER slow BEFORE INSERT ON telesink_logs WHEN NEW.logger = 'slow' BEGIN"
+            f" SELECT count(*) FROM {', '.join(f'telesink_logs AS t{number}' for number in range(8))}"
+            f" WHERE {' + '.join(f't{number}.seq' for number in range(8))} > 0; END"
+        )
+    subject.say()
+
+    assert 0.4 < subject.hear() < 2.0
+    assert subject.hear() == [5]
+    assert subject.ends() == 0
+    subjects.rows().check_exactly(subjects.keys())
+    (line,) = [line for line in subject.own_lines if "not delivered" not in line]
+    assert "this process was forked in the middle of a write" in line
+    assert len(subject.own_lines) == 2
+
+
 PARENT_KILLED = f"""{PRELUDE}
 telesink.install_logging(DSN)
 log_many(log, 0, 100)
@@ -358,78 +403,3 @@ def test_a_parent_that_is_killed_in_the_middle_of_a_write_leaves_no_lock_behind_
     children = [key for key in keys if key[1] == 9]
     assert len(children) == 500
     assert set(children) <= set(rows.keys)
-
-
-# --- multiprocessing -------------------------------------------------------------------------------------
-
-MULTIPROCESSING = """
-import logging, multiprocessing, sys
-from delivery.subject_side import DSN, log_many, note_stats, tell
-
-def install():
-    import telesink
-    telesink.install_logging(DSN)
-
-def work(number):
-    if not logging.getLogger().handlers:
-        install()
-    # Ten records, and back at once: nobody flushes.
-    log_many(logging.getLogger("fork"), number, 10)
-    return number
-
-if __name__ == "__main__":
-    context = multiprocessing.get_context(sys.argv[1])
-    install()
-    log_many(logging.getLogger("fork"), 100, 10)
-    if sys.argv[2] == "process":
-        processes = [context.Process(target=work, args=(number,)) for number in range(6)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        tell([process.exitcode for process in processes])
-    else:
-        with context.Pool(3) as pool:
-            numbers = pool.map(work, range(6), chunksize=1)
-            pool.close()
-            pool.join()
-        tell(numbers)
-    log_many(logging.getLogger("fork"), 100, 10, 10)
-"""
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("kind", ["process", "pool"])
-def test_children_of_multiprocessing_deliver_although_they_return_at_once(subjects, method, kind):
-    subject = subjects.run(MULTIPROCESSING, method, kind)
-
-    assert subject.hear() == ([0] * 6 if kind == "process" else list(range(6)))
-    rows, keys = subjects.rows(), subjects.keys()
-    assert len(keys) == 20 + 60
-    rows.check_exactly(keys)
-    assert subject.errors == []
-
-
-POOL_TERMINATED = """
-import logging, multiprocessing, sys, time
-from delivery.subject_side import DSN, log_many, tell
-import telesink
-
-def work(number):
-    log_many(logging.getLogger("fork"), number, 10)
-    # Longer than the linger of SQLite: what the pool kills afterwards has nothing left to lose.
-    time.sleep(0.3)
-    return number
-
-if __name__ == "__main__":
-    telesink.install_logging(DSN)
-    with multiprocessing.get_context("fork").Pool(3) as pool:
-        tell(pool.map(work, range(6), chunksize=1))
-"""
-
-
-def test_a_pool_that_kills_its_idle_children_loses_nothing_written_before(subjects):
-    subject = subjects.run(POOL_TERMINATED)
-
-    assert subject.hear() == list(range(6))
-    subjects.rows().check_exactly(subjects.keys())

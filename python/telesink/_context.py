@@ -26,9 +26,7 @@ _COROUTINE, _ASYNC_GENERATOR, _GENERATOR = 0x80, 0x200, 0x20
 
 
 def _merged(fields: dict[str, Any]) -> _native.ContextFields:
-    known = {
-        name: value for name, value in fields.items() if name not in _KEPT_WHEN_EMPTY or value != ""
-    }
+    known = {name: value for name, value in fields.items() if name not in _KEPT_WHEN_EMPTY or value != ""}
     return _native.ContextFields(known, _fields.get())
 
 

@@ -29,6 +29,9 @@ DEADLINE_SECONDS = 60.0
 #: The event name of the records in which telesink tells of losses.
 LOSS_EVENT = "telesink.loss"
 
+#: What `Subjects.create_database` has stored.
+CREATED = [(0, 0, 0)]
+
 
 def wait_until(is_true, what, seconds=DEADLINE_SECONDS):
     """Poll until `is_true()`, and answer what it answered."""
@@ -209,6 +212,10 @@ class Subjects:
         code = subject.ends(seconds)
         assert code == 0, subject.stderr
         return subject
+
+    def create_database(self):
+        """Make the database, with one record in it, so that it can be locked or changed."""
+        self.run("import telesink\ntelesink.Pipeline('sqlite:///app.db').enqueue({'body': '0 0 0'})")
 
     def keys(self, pid=None):
         """The keys of all accepted records (of one process) so far, in the order they were told."""

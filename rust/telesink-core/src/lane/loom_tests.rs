@@ -19,7 +19,9 @@ const LONG: Duration = Duration::from_hours(1);
 /// Runs `model` over all interleavings with at most three involuntary switches, which find every known bug of this
 /// kind; without a bound the larger models run for hours.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
-    loom::model::Builder { preemption_bound: Some(3), ..loom::model::Builder::new() }.check(model);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
 }
 
 /// A worker's bed, and a queue of which only the number of pushes matters.
