@@ -49,7 +49,7 @@ fn pipeline() -> Pipeline {
     let pipeline = Pipeline::new(Resource::new(&[]), Arc::new(Redaction::off()));
     let mut dsn = Dsn::parse("null://", &[], Path::new("/")).expect("a valid dsn");
     let plan = sinks::plan(&mut dsn).expect("a known sink");
-    let settings = Settings { queue_records_max: 1 << 20, ..Settings::reference_for_tests() };
+    let settings = Settings { queue_records_max: 1 << 20, ..Settings::documented() };
     let spec = LaneSpec {
         name: "null".to_owned(),
         index: 0,

@@ -136,9 +136,9 @@ impl Settings {
     /// Those that are applied while a record is captured, once for all lanes: none of them stands in a DSN.
     pub const PIPELINE_WIDE: &'static [&'static str] = &["record_bytes_max", "urgent_level"];
 
-    /// The documented defaults, for tests of this crate and its benchmarks. Programs get theirs from Python.
-    #[doc(hidden)]
-    pub fn reference_for_tests() -> Self {
+    /// The documented defaults: what values are checked and applied on top of. Programs get theirs from Python, whose
+    /// tests compare the two.
+    pub fn documented() -> Self {
         Self {
             queue_records_max: 65_536,
             queue_bytes_max: 64 << 20,

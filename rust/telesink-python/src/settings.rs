@@ -12,14 +12,14 @@ use telesink_core::settings::Settings;
 /// Checks one setting. `origin` says where the value came from, for the error.
 #[pyfunction]
 pub(crate) fn check_setting(py: Python<'_>, name: &str, value: &str, origin: &str) -> PyResult<()> {
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
     settings.apply(name, value, origin).map(drop).map_err(|error| errors::config_error(py, &error))
 }
 
 /// Checks settings that depend on each other, given as name, value and origin.
 #[pyfunction]
 pub(crate) fn check_settings(py: Python<'_>, values: Vec<(String, String, String)>) -> PyResult<()> {
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
     for (name, value, origin) in &values {
         settings.apply(name, value, origin).map_err(|error| errors::config_error(py, &error))?;
     }

@@ -94,7 +94,7 @@ impl SinkSource {
     /// Unknown scheme, option or value; a setting that does not hold for one sink; a name that cannot be shown.
     pub(crate) fn plan(&self) -> Result<LaneSpec, ConfigError> {
         let source = self;
-        let mut settings = Settings::reference_for_tests();
+        let mut settings = Settings::documented();
         for (name, value, origin) in &source.settings {
             settings.apply(name, value, origin)?;
         }

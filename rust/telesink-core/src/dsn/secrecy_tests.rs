@@ -75,7 +75,7 @@ fn everything_said(text: &str, keywords: &[(&str, &str)]) -> String {
         format!("{dsn} {dsn:?} {} {:?}", dsn.masked(), dsn.identity()),
         format!("{:?}", dsn.unknown_scheme(["sqlite"].into_iter())),
         format!("{:?}", dsn.finish()),
-        format!("{:?}", Settings::reference_for_tests().take_from(&mut dsn)),
+        format!("{:?}", Settings::documented().take_from(&mut dsn)),
     ];
     for name in ["password", "api_key", "token"] {
         said.push(format!("{:?}", dsn.clone().take_bool(name)));

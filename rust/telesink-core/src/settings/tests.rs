@@ -6,7 +6,7 @@ use std::path::Path;
 const SOURCE: &str = "the environment variable X";
 
 fn applied(name: &str, value: &str) -> Result<Settings, ConfigError> {
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
     let is_known = settings.apply(name, value, SOURCE)?;
     assert!(is_known, "{name}");
     Ok(settings)
@@ -18,7 +18,7 @@ fn dsn(text: &str) -> Dsn {
 
 #[test]
 fn every_listed_name_is_a_setting_and_other_names_are_not() {
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
 
     for name in Settings::NAMES {
         let value = match *name {
@@ -130,26 +130,26 @@ fn errors_say_what_was_found_and_what_is_expected() {
 
 #[test]
 fn a_refused_value_leaves_the_settings_unchanged() {
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
 
     for name in Settings::NAMES {
         let value = if *name == "dead_letter" { "x/" } else { "-1" };
         assert!(settings.apply(name, value, SOURCE).is_err(), "{name}");
     }
 
-    assert_eq!(Settings::reference_for_tests(), settings);
+    assert_eq!(Settings::documented(), settings);
 }
 
 #[test]
 fn optional_settings_can_be_unset() {
     for value in ["", "none", "None", " NONE "] {
-        let mut settings = Settings::reference_for_tests();
+        let mut settings = Settings::documented();
         for name in ["linger_seconds", "max_age_seconds", "dead_letter"] {
             settings.apply(name, "5", SOURCE).unwrap();
             settings.apply(name, value, SOURCE).unwrap();
         }
 
-        assert_eq!(Settings::reference_for_tests(), settings, "{value:?}");
+        assert_eq!(Settings::documented(), settings, "{value:?}");
     }
 }
 
@@ -157,7 +157,7 @@ fn optional_settings_can_be_unset() {
 fn settings_in_a_dsn_are_taken_and_the_other_options_stay() {
     let mut dsn =
         dsn("sqlite:///x.db?linger_seconds=0&table=logs&queue_bytes_max=2%20MiB&dead_letter=refused.db");
-    let mut settings = Settings::reference_for_tests();
+    let mut settings = Settings::documented();
 
     settings.take_from(&mut dsn).unwrap();
 
@@ -171,7 +171,7 @@ fn settings_in_a_dsn_are_taken_and_the_other_options_stay() {
 #[test]
 fn a_misspelt_setting_in_a_dsn_is_refused_with_the_right_name() {
     let mut dsn = dsn("sqlite:///x.db?lingr_seconds=1");
-    Settings::reference_for_tests().take_from(&mut dsn).unwrap();
+    Settings::documented().take_from(&mut dsn).unwrap();
 
     let error = dsn.finish().unwrap_err();
 
@@ -185,7 +185,7 @@ fn a_misspelt_setting_in_a_dsn_is_refused_with_the_right_name() {
 fn a_wrong_setting_in_a_dsn_is_refused_with_its_place() {
     let mut dsn = dsn("null://?queue_records_max=many");
 
-    let error = Settings::reference_for_tests().take_from(&mut dsn).unwrap_err();
+    let error = Settings::documented().take_from(&mut dsn).unwrap_err();
 
     let expected =
         "setting `queue_records_max` is \"many\" (from the dsn); expected a whole number of at least 1";
@@ -194,7 +194,7 @@ fn a_wrong_setting_in_a_dsn_is_refused_with_its_place() {
 
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
-    let good = Settings::reference_for_tests();
+    let good = Settings::documented();
     let large_record = Settings { record_bytes_max: good.queue_bytes_max + 1, ..good.clone() };
     let long_first_wait = Settings { retry_initial: good.retry_max * 2, ..good.clone() };
 

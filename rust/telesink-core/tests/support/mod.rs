@@ -35,7 +35,7 @@ pub(crate) fn eager() -> Settings {
         linger: Some(Duration::ZERO),
         retry_initial: Duration::from_millis(1),
         retry_max: Duration::from_millis(4),
-        ..Settings::reference_for_tests()
+        ..Settings::documented()
     }
 }
 
