@@ -273,9 +273,7 @@ def test_the_native_side_knows_the_same_settings_and_reference_values():
     checkout = pathlib.Path(__file__).parent.parent
     source = (checkout / "rust/telesink-core/src/settings.rs").read_text(encoding="utf-8")
     [names] = re.findall(r"NAMES: &'static \[&'static str\] = &\[(.*?)\];", source, re.DOTALL)
-    [body] = re.findall(
-        r"fn documented\(\) -> Self \{\s*Self \{(.*?)\n        \}", source, re.DOTALL
-    )
+    [body] = re.findall(r"fn documented\(\) -> Self \{\s*Self \{(.*?)\n        \}", source, re.DOTALL)
 
     assert re.findall(r'"(\w+)"', names) == [name for name in NAMES if name not in ("redact", "resource")]
     found = dict(re.findall(r"(\w+): (.+),", body))
