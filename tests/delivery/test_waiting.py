@@ -100,8 +100,9 @@ def test_aflush_waits_without_blocking_the_event_loop(subjects):
         longest, ticks = subject.hear()
 
     assert subject.hear() == [[False, 0, 100], [True, 100, 0]]
-    assert ticks >= 50
-    assert longest < 0.1
+    # A flush that blocked the loop would have done so for its half second.
+    assert ticks >= 10
+    assert longest < 0.4
     assert subject.ends() == 0
 
 
@@ -133,7 +134,7 @@ def test_block_waits_for_room_but_never_on_a_running_event_loop(subjects):
         assert subject.hear()[0] == 50
 
         taken, seconds = subject.hear()
-        assert (taken, seconds < 0.25) == (0, True)
+        assert (taken, seconds < 0.45) == (0, True)
         taken, seconds = subject.hear()
         assert (taken, 0.5 <= seconds < 2.0) == (0, True)
         assert subject.hear() == {"queue_full": 21}
