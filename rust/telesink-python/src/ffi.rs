@@ -8,8 +8,7 @@ use pyo3::types::{PyDict, PyTraceback};
 
 /// Shows every key and value of `dict` to `see`, in order, without making new references.
 ///
-/// The safe iterator counts references and compares sizes at every step: 21 fields of a `LogRecord` cost 0.19 µs
-/// with it and 0.06 µs like this (CPython 3.11, release build).
+/// The safe iterator counts references and compares sizes at every step, for each of the 21 fields of a `LogRecord`.
 ///
 /// `see` must not run Python code; the callers only compare pointers and clone references.
 #[inline]
@@ -57,7 +56,7 @@ pub(crate) fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'
 
 /// The value of an exact `int` that fits 64 bits; no exception is made for one that does not.
 ///
-/// `extract` goes through `__index__` and makes an exception on overflow: 12 ns against 3.
+/// `extract` goes through `__index__` and makes an exception on overflow.
 #[inline]
 pub(crate) fn small_integer(value: &Bound<'_, PyAny>) -> Option<i64> {
     let integer = value.cast_exact::<pyo3::types::PyInt>().ok()?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
-/// Records taken out of the queue under one hold of the lock: about 20 µs, so that an eviction never waits long.
+/// Records taken out of the queue under one hold of the lock: few, so that an eviction never waits long.
 const TAKE_MAX: usize = 512;
 
 /// Longest rendered stack trace, in bytes: deep chains repeat themselves.

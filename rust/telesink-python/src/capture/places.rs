@@ -1,7 +1,7 @@
 //! Places in code that exceptions have passed before: file, function and line, remembered per thread.
 //!
-//! The line of a traceback entry is found by a scan of the code's line table (0.4 µs a frame on CPython 3.11), and
-//! the same exceptions tend to come from the same places.
+//! The line of a traceback entry is found by a scan of the code's line table (1,556 instructions a frame on CPython
+//! 3.11, by callgrind), and the same exceptions tend to come from the same places.
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
