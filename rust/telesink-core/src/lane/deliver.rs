@@ -196,6 +196,9 @@ impl Worker {
         }
         if outcome.refused.is_empty() && outcome.retry.is_empty() {
             self.settle(End::Delivered, &items);
+            for item in items {
+                item.entry.record.recycle();
+            }
             return Vec::new();
         }
         let mut slots: Vec<Option<Item>> = items.into_iter().map(Some).collect();

@@ -9,6 +9,7 @@ pub mod exception;
 pub mod id;
 pub mod json;
 pub mod level;
+mod pool;
 pub mod tables;
 pub mod value;
 pub mod view;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// Bytes of the fixed header in front of every body.
 pub const HEADER_BYTES: usize = 80;
+
+/// Where the header holds the length of the whole record; its buffer may be longer.
+const LENGTH_AT: usize = HEADER_BYTES - 4;
 
 /// Fixed memory cost of a record beside its own bytes: the two reference counts of its `Arc`, its
 /// slot in a queue, and the allocator's own header. The byte budget of a lane counts it, so that a
@@ -89,7 +93,18 @@ impl Record {
     /// Takes header, body and tail as already laid out by the encoder.
     pub(crate) fn from_encoded(bytes: &[u8]) -> Self {
         debug_assert!(bytes.len() >= HEADER_BYTES);
-        Self(Arc::from(bytes))
+        let mut buffer = pool::take(bytes.len());
+        if let Some(room) = Arc::get_mut(&mut buffer) {
+            room[..bytes.len()].copy_from_slice(bytes);
+            // Behind it lies what an earlier record left.
+            room[LENGTH_AT..HEADER_BYTES].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        }
+        Self(buffer)
+    }
+
+    /// Lets go of the record and keeps its memory for the next one, if nobody else holds it.
+    pub(crate) fn recycle(self) {
+        pool::give(self.0);
     }
 
     /// Reads the header.
@@ -120,7 +135,7 @@ impl Record {
 
     /// What lies behind the body: the encoded exception, or nothing.
     pub fn tail(&self) -> &[u8] {
-        &self.0[HEADER_BYTES + self.body_len()..]
+        &self.0[HEADER_BYTES + self.body_len()..u32::from_le_bytes(self.array(LENGTH_AT)) as usize]
     }
 
     /// OTLP severity number, 0 to 24.
@@ -191,6 +206,6 @@ impl Header {
         out[64..68].copy_from_slice(&self.resource.to_le_bytes());
         out[68..72].copy_from_slice(&self.scope.to_le_bytes());
         out[72..76].copy_from_slice(&self.levelno.to_le_bytes());
-        out[76..80].fill(0);
+        out[76..80].fill(0); // the length of the whole, known when the tail is there
     }
 }
