@@ -49,7 +49,7 @@ test: setup test-rust test-loom test-python types ## Run every test
 
 .PHONY: test-rust
 test-rust: ## Test the Rust core, documentation examples included
-	cargo test --locked -p telesink-core
+	TELESINK_TEST_POSTGRES_BIN="$$("$(VENV_PYTHON)" tests/postgres/servers.py 2>/dev/null)" cargo test --locked -p telesink-core
 
 # Loom tries every interleaving, so its tests are optimised; whole-program optimisation would cost minutes for nothing.
 .PHONY: test-loom

@@ -12,7 +12,10 @@ import sysconfig
 import time
 from pathlib import Path
 
-_PACKAGES = ("telesink", "loguru", "logust", "logxide", "picologging", "structlog", "opentelemetry-sdk")
+_PACKAGES = (
+    *("telesink", "loguru", "logust", "logxide", "picologging", "structlog", "opentelemetry-sdk"),
+    *("asyncpg", "psycopg", "pgpq", "pyarrow"),
+)
 
 # Above this many other busy processes on average, figures of this machine mean little.
 _LOAD_MAX = 0.5

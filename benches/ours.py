@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from benches import postgres_server
 from benches.contestants import FINISH_SECONDS_MAX, Ledger, Session, logger_with, logging_call
 from benches.workload import MARKER
 
@@ -66,6 +68,30 @@ def start_telesink_full(scratch: Path, scenario: str, _records_max: int) -> Sess
         finish_telesink()
 
     return Session(logging_call(logger, scenario), finish, _count_in_database(path))
+
+
+def start_telesink_postgres(_scratch: Path, scenario: str, _records_max: int) -> Session:
+    """Starts a server of its own, which ends with this process."""
+    import telesink
+
+    server = postgres_server.Server()
+    atexit.register(server.stop)
+    server.start()
+    handler = telesink.LogHandler(server.dsn, when_full="block", block_timeout_seconds=FINISH_SECONDS_MAX)
+    call = logging_call(logger_with(handler), scenario)
+
+    def count(_offered: int) -> Ledger:
+        import psycopg
+
+        totals = telesink_totals()
+        stored = f"SELECT count(*) FROM telesink_logs WHERE body LIKE '%{MARKER}%'"
+        fields = "SELECT ts::text, logger, body, attributes::text FROM telesink_logs LIMIT 1"
+        with psycopg.connect(server.dsn) as connection:
+            ((delivered,),) = connection.execute(stored)
+            sample = " ".join(str(value) for row in connection.execute(fields) for value in row)
+        return Ledger(totals["accepted"], delivered, totals["rejected"] + totals["dropped"], sample)
+
+    return Session(call, finish_telesink, count)
 
 
 class Holder:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches import runner, slower, tables, targets
+from benches import postgres_tables, runner, slower, tables, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ _TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "hot_path": tables.hot_path_tables,
     "disturbance": tables.disturbance_table,
     "sqlite_ingest": tables.sqlite_table,
+    "postgres_ingest": postgres_tables.postgres_table,
     "import_time": tables.import_tables,
 }
 
@@ -40,6 +41,8 @@ def main(argv: list[str]) -> None:
     parts["slower"] = slower.text(found)
     hot_path = found["hot_path"]
     parts["targets"] = targets.table(hot_path["results"]) if hot_path else _not_yet()
+    postgres = found["postgres_ingest"]
+    parts["postgres_targets"] = postgres_tables.postgres_targets(postgres) if postgres else _not_yet()
     PAGE.write_text(_filled(PAGE.read_text(), parts))
 
 

@@ -57,6 +57,13 @@ _ALL = (
     ),
     Contestant("telesink", "telesink, SQLite", ours.start_telesink, "telesink"),
     Contestant(
+        "telesink_postgres",
+        "telesink, Postgres",
+        ours.start_telesink_postgres,
+        "psycopg",
+        note="the server works on the same machine",
+    ),
+    Contestant(
         "telesink_null",
         "telesink, null",
         ours.start_telesink_null,

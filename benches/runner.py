@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 _ROOT = Path(__file__).parents[1]
 
 # Variables that would change what a contestant does.
-_FOREIGN_PREFIXES = ("TELESINK_", "OTEL_", "LOGURU_", "LANGFUSE_", "PYTHON")
+_FOREIGN_PREFIXES = ("TELESINK_", "OTEL_", "LOGURU_", "LANGFUSE_", "PG", "PYTHON")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benches import sqlite_ingest, tables
+from benches import postgres_tables, sqlite_ingest, tables
 from benches.registry import CONTESTANTS
 from benches.runner import median
 
@@ -27,7 +27,8 @@ _RATE_SHARE_MIN = 0.95
 def text(found: dict[str, dict[str, Any] | None]) -> str:
     """A line for each comparison that somebody else wins; peers that store nothing do not take part."""
     lines = [*_hot_path(found["hot_path"]), *_disturbance(found["disturbance"])]
-    lines += [*_sqlite(found["sqlite_ingest"]), *_import(found["import_time"])]
+    lines += [*_sqlite(found["sqlite_ingest"]), *_postgres(found["postgres_ingest"])]
+    lines += _import(found["import_time"])
     if not any(found.values()):
         return "*Not measured yet.*\n"
     return "".join(f"- {line}\n" for line in lines) or "Nowhere in these tables.\n"
@@ -91,6 +92,10 @@ def _sqlite(found: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def _postgres(found: dict[str, Any] | None) -> list[str]:
+    return [] if found is None else postgres_tables.slower(found, _line)
+
+
 def _import(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
@@ -111,7 +116,8 @@ def _medians(results: list[dict[str, Any]], key: str, is_wanted: Any) -> dict[st
     values = {}
     for name, contestant in CONTESTANTS.items():
         runs = [run for run in results if run["contestant"] == name and is_wanted(run)]
-        if contestant.writes and (value := median(runs, key)) is not None:
+        is_other_way = name.startswith("telesink_")
+        if contestant.writes and not is_other_way and (value := median(runs, key)) is not None:
             values[name] = value
     return values
 

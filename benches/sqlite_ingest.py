@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches import contestants, machine, ours, python_ingest, runner, workload
+from benches import contestants, machine, ours, python_ingest, ready, runner, workload
 from benches.tables import sqlite_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ ROWS = 1_000_000
 ROWS_MAX = 5_000_000
 _QUICK_ROWS = 50_000
 _FINISH_SECONDS_MAX = 300.0
-_READY_RECORDS = 1_000
 
 # Name -> title, in the order of the table.
 TITLES = {
@@ -93,7 +92,7 @@ def _measure_telesink(way: str, path: Path, rows: int) -> dict[str, Any]:
         options |= {"queue_records_max": rows + 10_000, "queue_bytes_max": f"{2 * rows // 1000 + 64} MB"}
         options |= {"retry_initial_seconds": 0.01, "retry_max_seconds": 0.02}
     handler = telesink.LogHandler(f"sqlite:///{path}", **options)
-    offer = _offer(way, handler, rows)
+    offer = ready.offer(way, handler, rows)
     if way == "sink":
         return _measure_sink(handler, path, offer)
 
@@ -117,46 +116,6 @@ def _measure_sink(handler: logging.Handler, path: Path, offer: Callable[[], None
     processor, start = time.process_time(), time.perf_counter()
     telesink.flush(timeout_seconds=_FINISH_SECONDS_MAX)
     return _clocked(processor, start, start) | _counters(1)
-
-
-def _offer(way: str, handler: Any, rows: int) -> Callable[[], None]:
-    """The loop that hands over all rows; what it needs is ready before it is called."""
-    if way == "logging":
-        call = contestants.logging_call(contestants.logger_with(handler), "extra")
-        return lambda: _each(call, range(rows))
-    if way == "enqueue":
-        mappings = [_mapping(number) for number in range(_READY_RECORDS)]
-        return lambda: _each(handler.pipeline.enqueue_many, (mappings for _ in range(rows // _READY_RECORDS)))
-    records = [_record(number) for number in range(_READY_RECORDS)]
-    handle = handler.handle
-    return lambda: _each(handle, (records[number % _READY_RECORDS] for number in range(rows)))
-
-
-def _each(call: Callable[[Any], object], arguments: Any) -> None:
-    for argument in arguments:
-        call(argument)
-
-
-def _record(number: int) -> logging.LogRecord:
-    arguments = (workload.INVOICE, workload.CUSTOMER, number)
-    record = logging.LogRecord(
-        workload.LOGGER_NAME,
-        logging.INFO,
-        __file__,
-        100,
-        workload.PERCENT_MESSAGE,
-        arguments,
-        None,
-        "_record",
-    )
-    record.__dict__.update(workload.EXTRA)
-    return record
-
-
-def _mapping(number: int) -> dict[str, object]:
-    body = workload.PERCENT_MESSAGE % (workload.INVOICE, workload.CUSTOMER, number)
-    attributes = {**workload.EXTRA, "code.file.path": __file__, "code.function.name": "_mapping"}
-    return {"body": body, "level": "INFO", "logger": workload.LOGGER_NAME, "attributes": attributes}
 
 
 def _clocked(processor: float, start: float, called: float) -> dict[str, Any]:
@@ -194,7 +153,7 @@ def main(argv: list[str]) -> None:
     machine.refuse_debug_build()
     load = machine.load_at_start()
     rows = arguments.rows or (_QUICK_ROWS if arguments.quick else ROWS)
-    rows = max(_READY_RECORDS, min(rows, ROWS_MAX) // _READY_RECORDS * _READY_RECORDS)
+    rows = max(ready.READY_RECORDS, min(rows, ROWS_MAX) // ready.READY_RECORDS * ready.READY_RECORDS)
     runs = runner.runs_of(arguments, RUNS)
     watch = runner.Stopwatch()
     template = runner.run(runner.Task(NAME, "sample", {}))

@@ -29,37 +29,44 @@ FULL_RATIO_MAX = 2.0
 # p99 of four threads, against NullHandler.
 THREADS_RATIO_MAX = 1.5
 
-_OURS = {"telesink", "telesink_null", "telesink_full"}
+# Those that store what they are given have targets; the others show what a part of the work costs.
+_STORING = ("telesink", "telesink_postgres")
+_OURS = (*_STORING, "telesink_null", "telesink_full")
 
 
 def covers(names: Iterable[str]) -> bool:
     """Whether these contestants are the few that this comparison is about."""
-    return {"null", "telesink"} <= set(names) <= {"noop", "null", *_OURS}
+    return compares(names) and set(names) <= {"noop", "null", *_OURS}
+
+
+def compares(names: Iterable[str]) -> bool:
+    """Whether there is a telesink with targets among these contestants, and what it is compared with."""
+    return "null" in names and any(name in names for name in _STORING)
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """A markdown table; a line is the median of differences (or ratios) between runs of the same round."""
     lines = []
-    for contestant in ("telesink", "telesink_null", "telesink_full"):
+    for contestant in _OURS:
+        is_storing = contestant in _STORING
         for scenario, target in ADDED_US_MAX.items():
-            shown = f"≤ {target}" if contestant == "telesink" else ""
+            shown = f"≤ {target}" if is_storing else ""
             statistics_shown = [("ns_per_call", "batches"), ("p50", "p50")]
-            for key, statistic in statistics_shown if contestant == "telesink" else statistics_shown[:1]:
+            for key, statistic in statistics_shown if is_storing else statistics_shown[:1]:
                 pairs = _pairs(results, contestant, "null", key, scenario, "flood", 1)
                 added = [(ours - null) / 1_000 for ours, null in pairs]
                 lines.append(_line(f"{contestant}, {scenario}, {statistic}: µs added", added, shown))
-        if contestant != "telesink":
+        if not is_storing:
             continue
         pairs = _pairs(results, contestant, "null", "p50", "plain", "paced", 1)
         lines.append(_line(f"{contestant}, paced, p50: µs added", [(a - b) / 1_000 for a, b in pairs], ""))
+        ratios = [a / b for a, b in _pairs(results, contestant, "null", "p99", "plain", "flood", 4)]
+        what = f"{contestant}, four threads, p99 / NullHandler's"
+        lines.append(_line(what, ratios, f"≤ {THREADS_RATIO_MAX}"))
     full = _pairs(results, "telesink_full", "telesink", "ns_per_call", "plain", "flood", 1)
     lines.append(_line("full queue / queue with room", [a / b for a, b in full], f"≤ {FULL_RATIO_MAX}"))
-    threads = _pairs(results, "telesink", "null", "p99", "plain", "flood", 4)
-    lines.append(
-        _line("four threads, p99 / NullHandler's", [a / b for a, b in threads], f"≤ {THREADS_RATIO_MAX}")
-    )
     lines = [line for line in lines if line]
-    losses = [_loss(result) for result in results if result["contestant"] == "telesink" and _loss(result)]
+    losses = [_loss(result) for result in results if result["contestant"] in _STORING and _loss(result)]
     verdict = "; ".join(losses) or "every record of every telesink run is in the database"
     return markdown(["", "median", "range over runs", "target"], lines) + f"\n{verdict}\n"
 

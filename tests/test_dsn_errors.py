@@ -37,6 +37,7 @@ def refused(request):
         ("memry://", "memory"),
         ("conso://", "console"),
         ("nul://", "null"),
+        ("postgre://db/app", "postgresql"),
     ],
 )
 def test_an_unknown_scheme_names_the_nearest(refused, dsn, nearest):
@@ -62,6 +63,8 @@ def test_a_text_that_is_no_dsn_says_how_one_looks(refused, dsn):
         ("memory://?record_max=7", "records_max"),
         ("null://?queue_byte_max=1MB", "queue_bytes_max"),
         ("console://?levels=INFO", "level"),
+        ("postgresql://app@db/app?sslmod=require", "sslmode"),
+        ("host=db user=app sslrotcert=system", "sslrootcert"),
     ],
 )
 def test_an_unknown_option_names_the_nearest(refused, dsn, nearest):
@@ -155,7 +158,10 @@ def test_two_sinks_of_one_name_are_refused():
         "sqlite://app:hunter2@host/app.db",
         "clickhouse://app:hunter2@host/db",
         "unknown://hunter2@host/?api_key=hunter2",
-        "host=db password=hunter2 dbname=app",
+        "postgresql://app:hunter2@db/app?sslmode=full",
+        "postgresql://app:a/hunter2@db/app",
+        "postgresql://app:hunter2",
+        "host=db password=hunter2 dbname",
         "memory://?token=hunter2",
         "hunter2",
     ],

@@ -122,6 +122,16 @@ def test_other_options_for_what_is_installed_are_refused(options):
     assert "shutdown" in caught.value.hint
 
 
+def test_a_refused_install_shows_no_password_of_the_keyword_form():
+    dsn = "host=127.0.0.1 user=app password=hunter2"
+    telesink.install_logging(dsn, linger_seconds=1)
+
+    for other, options in ((dsn, {"linger_seconds": 2}), ("user=app password=hunter2:3", {})):
+        with pytest.raises(telesink.ConfigError, match="postgresql://") as caught:
+            telesink.install_logging(other, **options)
+        assert "hunter2" not in str(caught.value)
+
+
 def test_the_same_options_for_what_is_installed_are_taken():
     handler = telesink.install_logging("memory://", linger_seconds=1, records_max=7)
 

@@ -77,9 +77,8 @@ class _Sink:
         installed = {**self.settings.as_dict(), **dict(option_texts(self.options))}
         for name, value in {**named, **dict(option_texts(own))}.items():
             if installed.get(name) != value:
-                scheme = self.dsn.partition(":")[0]
                 raise ConfigError(
-                    f"{scheme}:// is installed already, with another `{name}`",
+                    f"{_scheme(self.dsn)}:// is installed already, with another `{name}`",
                     "call telesink.shutdown() first, or pass add=True with another DSN",
                 )
 
@@ -231,11 +230,16 @@ def shutdown(timeout_seconds: float = 5.0) -> Receipt:
     return receipt
 
 
+def _scheme(dsn: str) -> str:
+    """Return the scheme for a message. libpq's keyword form has none; what stands there may be a password."""
+    head = dsn.partition(":")[0].strip()
+    return "postgresql" if "=" in head else head
+
+
 def _installed_already(dsn: str, sinks: list[str]) -> ConfigError:
     installed = ", ".join(sinks)
-    scheme = dsn.partition(":")[0]
     return ConfigError(
-        f"could not install {scheme}://: logging goes to {installed} already",
+        f"could not install {_scheme(dsn)}://: logging goes to {installed} already",
         "pass add=True to send records to both, or call telesink.shutdown() first",
     )
 

@@ -11,6 +11,7 @@ __all__ = [
     "ContextFields",
     "FlushTicket",
     "Pipeline",
+    "Prune",
     "RedactionSet",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -23,6 +24,7 @@ __all__ = [
     "parse_level",
     "parse_seconds",
     "set_context_getter",
+    "table_definitions",
     "write_line",
 ]
 
@@ -119,6 +121,31 @@ class RedactionSet:
         """Answer whether the value under a name is hidden."""
 
 @final
+class Prune:
+    """Old records of a destination, deleted step by step."""
+
+    def __new__(cls, dsn: str, base_directory: str | PathLike[str], older_than_seconds: float) -> Self:
+        """Open the destination and look for what is old; delete nothing.
+
+        Raises ``ConfigError`` for a wrong DSN and ``TelesinkError`` for whatever else is in the way.
+        """
+    @property
+    def target(self) -> str:
+        """The destination without secrets."""
+    def scope(self) -> dict[str, Any]:
+        """Tell what is to be deleted.
+
+        The keys are ``before_unix_nano``, ``partitions`` (pairs of name and rows, None if unknown), ``rows``
+        that are deleted one by one, and ``gives_back``: whether the file system gets the space.
+        """
+    def step(self) -> tuple[str, str | int] | None:
+        """Do the next piece of work, the interpreter released; None when nothing is left.
+
+        A piece is ``partition`` with its name, ``rows`` or ``bytes`` with their number, or ``wait``:
+        somebody else is at work.
+        """
+
+@final
 class ContextFields:
     """The fields bound in one context; immutable, shared by all records of the context."""
 
@@ -164,6 +191,9 @@ def parse_seconds(text: str) -> float | None:
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
     """Tell how to read the context variable. Once per process."""
+
+def table_definitions(dialect: str, schema: str | None = None) -> str:
+    """Answer the statements that make the tables: ``postgres`` or ``sqlite``. Raises ``ConfigError``."""
 
 def write_line(text: str) -> None:
     """Write one line to standard error, raw, with `telesink: ` in front."""

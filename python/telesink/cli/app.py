@@ -1,5 +1,6 @@
 """The commands with their options: what is read from the command line, and the exit codes."""
 
+import enum
 import functools
 import io
 import os
@@ -9,7 +10,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from telesink import __version__
+from telesink import ConfigError, __version__, _native
 from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
@@ -35,6 +36,13 @@ DsnToRead = Annotated[
         show_default=False,
     ),
 ]
+
+
+class Dialect(enum.StrEnum):
+    """The databases that have tables of their own."""
+
+    POSTGRES = "postgres"
+    SQLITE = "sqlite"
 
 
 def run() -> int:
@@ -90,7 +98,9 @@ def _show_version(is_wanted: bool) -> None:
     "  telesink demo\n\n"
     "  telesink tail sqlite:///app.db --level warning --logger shop.cart\n\n"
     "  telesink tail app.db --no-follow --lines 100 --json order_id=1234\n\n"
-    '  telesink query app.db "select level, count(*) from telesink_logs group by 1"'
+    '  telesink query app.db "select level, count(*) from telesink_logs group by 1"\n\n'
+    '  telesink prune postgresql://app@db/app --older-than "30 days" --dry-run\n\n'
+    "  telesink schema --dialect postgres | psql app"
 )
 def describe(
     _version: Annotated[
@@ -100,7 +110,7 @@ def describe(
         ),
     ] = False,
 ) -> None:
-    """Watch and query what telesink stored, or see it at work."""
+    """Watch, query and prune what telesink stored, or see it at work."""
 
 
 @app.command()
@@ -202,3 +212,56 @@ def query(
     default = Format.TABLE if sys.stdout.isatty() else Format.TABS
     form = Format.JSON if json else Format.CSV if csv else default
     run_query(database_path(dsn), sql, form=form, limit=limit, out=sys.stdout, say=_say)
+
+
+@app.command()
+@_guarded
+def prune(
+    dsn: Annotated[
+        str,
+        typer.Argument(
+            metavar="DSN",
+            help="Which database: postgresql://app@db/app, sqlite:///app.db, or the path of a file.",
+            show_default=False,
+        ),
+    ],
+    older_than: Annotated[
+        str,
+        typer.Option(
+            "--older-than",
+            metavar="AGE",
+            help='Delete records older than this: a number with its unit, such as "30 days" or "12 h".',
+            show_default=False,
+        ),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be deleted.")] = False,
+) -> None:
+    """Delete old records, beside the programs that write.
+
+    In Postgres, partitions that hold nothing younger are dropped as a whole, and other old rows are deleted,
+    10,000 in one transaction. In SQLite all rows are deleted so, and then the file is made smaller. Ctrl+C
+    ends it between two steps; what is deleted stays deleted.
+    """
+    from telesink.cli.prune import run_prune
+
+    raise typer.Exit(run_prune(dsn, older_than, is_dry_run=dry_run))
+
+
+@app.command()
+@_guarded
+def schema(
+    dialect: Annotated[Dialect, typer.Option("--dialect", help="For which database.", show_default=False)],
+    schema: Annotated[
+        str | None,
+        typer.Option("--schema", metavar="NAME", help="Make the tables in this schema (Postgres only)."),
+    ] = None,
+) -> None:
+    """Print the statements that make the tables, for psql or sqlite3.
+
+    Programs make their tables themselves, unless the DSN says create_schema=false. For Postgres the
+    statements can be run again, and bring older tables up to date.
+    """
+    try:
+        print(_native.table_definitions(dialect.value, schema), end="")
+    except ConfigError as error:
+        raise CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE) from error

@@ -44,6 +44,11 @@ pub struct WriteError {
     pub message: String,
     /// What a person can do about it; empty if nothing.
     pub hint: String,
+    /// Short machine-readable cause of a refusal, such as an SQLSTATE; empty if there is none.
+    pub code: String,
+    /// What the destination said about the record itself. It may quote the record, so it goes into the dead-letter file
+    /// and nowhere else.
+    pub detail: String,
     /// How long the destination asked to be left alone.
     pub retry_after: Option<Duration>,
     /// Whether the attempt may have been stored all the same (its answer was lost). Until the outcome is known the
@@ -68,7 +73,8 @@ impl WriteError {
     }
 
     fn new(kind: WriteErrorKind, message: String, hint: String) -> Self {
-        Self { kind, message, hint, retry_after: None, is_unresolved: false }
+        let (code, detail) = (String::new(), String::new());
+        Self { kind, message, hint, code, detail, retry_after: None, is_unresolved: false }
     }
 
     /// The same error, to be tried again after `delay`.
@@ -82,6 +88,14 @@ impl WriteError {
     #[must_use]
     pub fn unresolved(mut self) -> Self {
         self.is_unresolved = true;
+        self
+    }
+
+    /// The same refusal with its cause and what was said about the record.
+    #[must_use]
+    pub fn about(mut self, code: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.code = code.into();
+        self.detail = detail.into();
         self
     }
 

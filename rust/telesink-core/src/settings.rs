@@ -8,6 +8,7 @@ mod tests;
 use crate::dsn::{self, Dsn, units};
 use crate::error::ConfigError;
 use crate::record::level;
+use crate::sinks::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -135,6 +136,11 @@ impl Settings {
 
     /// Those that are applied while a record is captured, once for all lanes: none of them stands in a DSN.
     pub const PIPELINE_WIDE: &'static [&'static str] = &["record_bytes_max", "urgent_level"];
+
+    /// How long a sink may wait.
+    pub fn limits(&self) -> Limits {
+        Limits { connect: self.connect_timeout, write: self.write_timeout }
+    }
 
     /// The documented defaults: what values are checked and applied on top of. Programs get theirs from Python, whose
     /// tests compare the two.

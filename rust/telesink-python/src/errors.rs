@@ -2,15 +2,31 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use telesink_core::error::ConfigError;
+use telesink_core::error::{ConfigError, WriteError};
 
 static CONFIG_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static BASE_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A `telesink.ConfigError` with its hint.
 pub(crate) fn config_error(py: Python<'_>, error: &ConfigError) -> PyErr {
-    let made = CONFIG_ERROR
-        .get_or_try_init(py, || py.import("telesink.exceptions")?.getattr("ConfigError").map(Bound::unbind))
-        .and_then(|class| class.bind(py).call1((&error.message, &error.hint)));
+    make(py, &CONFIG_ERROR, "ConfigError", &error.message, &error.hint)
+}
+
+/// A `telesink.TelesinkError` with its hint: a destination that was asked directly said no.
+pub(crate) fn write_error(py: Python<'_>, error: &WriteError) -> PyErr {
+    make(py, &BASE_ERROR, "TelesinkError", &error.message, &error.hint)
+}
+
+fn make(
+    py: Python<'_>,
+    class: &PyOnceLock<Py<PyAny>>,
+    name: &'static str,
+    message: &str,
+    hint: &str,
+) -> PyErr {
+    let made = class
+        .get_or_try_init(py, || py.import("telesink.exceptions")?.getattr(name).map(Bound::unbind))
+        .and_then(|class| class.bind(py).call1((message, hint)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(failed) => failed,

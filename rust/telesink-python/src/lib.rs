@@ -11,6 +11,7 @@ mod report;
 mod settings;
 mod sources;
 mod sqlite_locks;
+mod tables;
 
 use pyo3::prelude::*;
 
@@ -29,6 +30,8 @@ mod _native {
     use super::settings::{
         check_setting, check_settings, check_sink, dsn_identity, parse_bytes, parse_level, parse_seconds,
     };
+    #[pymodule_export]
+    use super::tables::{Prune, table_definitions};
 
     /// Runs once, when the module is imported.
     #[pymodule_init]

@@ -4,7 +4,7 @@
 //! colon before an `@`, a port that is no number, a telling name before `=`. They rather hide too much.
 
 /// What stands for a secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Parts of names that tell of a secret wherever they stand.
 const TELLING: [&str; 11] =

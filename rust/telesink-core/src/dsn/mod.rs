@@ -7,6 +7,7 @@
 //! | `console://`, `console://stdout`, `console://stderr` | a stream of this process |
 //! | `memory://`, `memory://name` | a store in this process |
 //! | `null://` | nowhere |
+//! | `postgresql://user@host/database`, `host=... dbname=...` | a server, in the ways of libpq |
 //!
 //! Options follow as `?name=value&other=value` or stand beside the DSN as keywords, under one name. Other
 //! schemes are kept unparsed and masked, for the error that names what can be used. Nothing here touches the
@@ -15,6 +16,7 @@
 mod mask;
 mod options;
 mod percent;
+pub mod postgres;
 #[cfg(test)]
 mod secrecy_tests;
 #[cfg(test)]
@@ -22,7 +24,7 @@ mod tests;
 pub mod units;
 
 use crate::error::ConfigError;
-use options::Options;
+use options::{Given, Options};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -40,33 +42,21 @@ enum Shape {
     Name,
     /// Nothing.
     Empty,
+    /// User, servers and database, in libpq's two forms.
+    Postgres,
 }
 
 /// The schemes that are parsed. A new sink adds a row here beside its row in the table of sinks.
-const SHAPES: [(&str, Shape); 4] = [
+const SHAPES: [(&str, Shape); 5] = [
     ("sqlite", Shape::File),
+    ("postgresql", Shape::Postgres),
     ("console", Shape::Choice(&["stderr", "stdout"])),
     ("memory", Shape::Name),
     ("null", Shape::Empty),
 ];
 
 /// Schemes that later versions will have: whoever writes one has made no typing error.
-const LATER: [&str; 8] =
-    ["postgresql", "otlp", "otlps", "langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
-
-/// Keywords that tell libpq's form (`host=... dbname=...`) from a path; the ones it commonly begins with.
-const LIBPQ_KEYWORDS: [&str; 10] = [
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "passfile",
-    "service",
-    "sslmode",
-    "application_name",
-];
+const LATER: [&str; 7] = ["otlp", "otlps", "langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
 
 /// Longest scheme that is taken for one; longer text in front of a colon may be anything.
 const SCHEME_BYTES_MAX: usize = 32;
@@ -128,7 +118,7 @@ impl Dsn {
         options: &[(String, String)],
         base_directory: &Path,
     ) -> Result<Self, ConfigError> {
-        let text = text.trim();
+        let (untrimmed, text) = (text, text.trim());
         if text.is_empty() {
             return Err(ConfigError::new("the dsn is empty", "write for example sqlite:///app.db"));
         }
@@ -136,7 +126,14 @@ impl Dsn {
         let Some(shape) = SHAPES.iter().find(|(name, _)| *name == scheme).map(|(_, shape)| *shape) else {
             return Ok(Self::unparsed(scheme, text, options));
         };
+        if postgres::is_keyword_form(text) {
+            // A blank at the end may be escaped, and belongs to the value then.
+            return Self::of_libpq_keywords(untrimmed, options, base_directory);
+        }
         let Some(body) = body else { return Err(no_slashes(&scheme, text)) };
+        if matches!(shape, Shape::Postgres) {
+            return Self::of_libpq_uri(body, options, base_directory);
+        }
         if body.contains('#') {
             return Err(ConfigError::new(
                 format!("the dsn holds a `#`, which {scheme}:// does not take"),
@@ -150,7 +147,7 @@ impl Dsn {
             Shape::File => dsn.path = file_path(&dsn.scheme, target, base_directory)?,
             Shape::Choice(words) => dsn.host = choice(&dsn.scheme, target, words)?,
             Shape::Name => dsn.host = name(&dsn.scheme, target)?,
-            Shape::Empty => nothing(&dsn.scheme, target)?,
+            Shape::Empty | Shape::Postgres => nothing(&dsn.scheme, target)?,
         }
         dsn.masked_target = match shape {
             Shape::File => {
@@ -159,7 +156,7 @@ impl Dsn {
             }
             _ => format!("{}://{}", dsn.scheme, mask::mask(&dsn.host)),
         };
-        dsn.options = Options::collect(query, options)?;
+        dsn.options = Options::collect(Vec::new(), query, options)?;
         Ok(dsn)
     }
 
@@ -208,16 +205,19 @@ impl Dsn {
     /// options that stand in the DSN, not those given as keywords.
     pub fn masked(&self) -> String {
         let mut text = self.masked_target.clone();
-        let in_dsn = self.options.given.iter().filter(|given| given.source == Source::Dsn);
-        for (index, given) in in_dsn.enumerate() {
+        let in_query = |given: &&Given| given.source == Source::Dsn && !given.is_in_target;
+        for (index, given) in self.options.given.iter().filter(in_query).enumerate() {
             text.push(if index == 0 { '?' } else { '&' });
             text.push_str(&given.name);
             text.push('=');
-            if mask::is_secret_name(&given.name) {
-                text.push_str("***");
+            let value = if self.scheme == "postgresql" {
+                postgres::shown_value(&given.name, &given.value)
+            } else if mask::is_secret_name(&given.name) {
+                mask::MASK.to_owned()
             } else {
-                text.push_str(&percent::encode(&mask::mask(&given.value), &['%', '&', '#']));
-            }
+                mask::mask(&given.value)
+            };
+            text.push_str(&percent::encode(&value, &['%', '&', '#']));
         }
         text
     }
@@ -255,7 +255,7 @@ impl Dsn {
 /// The scheme in its normal form, and what follows `://`; `None` instead of the latter if the slashes are
 /// missing.
 fn split_scheme(text: &str) -> Option<(String, Option<&str>)> {
-    if is_libpq_form(text) {
+    if postgres::is_keyword_form(text) {
         return Some(("postgresql".to_owned(), None));
     }
     let (head, tail) = text.split_once(':')?;
@@ -277,11 +277,6 @@ fn split_scheme(text: &str) -> Option<(String, Option<&str>)> {
     (body.is_some() || is_known).then_some((scheme, body))
 }
 
-/// Whether the text is libpq's keyword form.
-fn is_libpq_form(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, _)| LIBPQ_KEYWORDS.contains(&name.trim_end()))
-}
-
 /// The error for a text without a scheme. It is shown only if it is plainly a path: it could be a lone
 /// password.
 fn no_scheme(text: &str) -> ConfigError {
@@ -301,7 +296,11 @@ fn no_slashes(scheme: &str, text: &str) -> ConfigError {
     if scheme == "sqlite" && text.ends_with(":memory:") {
         return in_memory(scheme);
     }
-    let example = if scheme == "sqlite" { "sqlite:///app.db".to_owned() } else { format!("{scheme}://") };
+    let example = match scheme {
+        "sqlite" => "sqlite:///app.db".to_owned(),
+        "postgresql" => "postgresql://user@host/database".to_owned(),
+        _ => format!("{scheme}://"),
+    };
     ConfigError::new(format!("`{scheme}:` is not followed by `//`"), format!("write {example}"))
 }
 

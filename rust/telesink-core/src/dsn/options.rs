@@ -41,6 +41,8 @@ pub(super) struct Given {
     pub(super) name: String,
     pub(super) value: String,
     pub(super) source: Source,
+    /// Whether it stands in front of the query, where the masked target shows it.
+    pub(super) is_in_target: bool,
     is_taken: bool,
 }
 
@@ -52,9 +54,18 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads the query and adds the keywords; a name may stand in both only with the same value.
-    pub(super) fn collect(query: &str, keywords: &[(String, String)]) -> Result<Self, ConfigError> {
+    /// Takes the options that were found in front of the query, reads the query and adds the keywords; a name may
+    /// stand in the DSN and among the keywords only with the same value.
+    pub(super) fn collect(
+        target: Vec<(String, String)>,
+        query: &str,
+        keywords: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
         let mut options = Self::default();
+        for (name, value) in target {
+            options.add(name, value, Source::Dsn)?;
+        }
+        options.given.iter_mut().for_each(|given| given.is_in_target = true);
         for (index, piece) in query.split('&').enumerate().filter(|(_, piece)| !piece.is_empty()) {
             let (name, value) = split_piece(piece, index + 1)?;
             options.add(name, value, Source::Dsn)?;
@@ -73,7 +84,7 @@ impl Options {
 
     fn add(&mut self, name: String, value: String, source: Source) -> Result<(), ConfigError> {
         let Some(first) = self.given.iter().find(|given| given.name == name) else {
-            self.given.push(Given { name, value, source, is_taken: false });
+            self.given.push(Given { name, value, source, is_in_target: false, is_taken: false });
             return Ok(());
         };
         if first.source == source {
@@ -118,7 +129,7 @@ fn split_piece(piece: &str, position: usize) -> Result<(String, String), ConfigE
 }
 
 /// Whether `name` can be shown and compared without harm.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= NAME_BYTES_MAX
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))

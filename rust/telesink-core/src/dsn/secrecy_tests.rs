@@ -20,7 +20,7 @@ const MALFORMED: [&str; 56] = [
     "postgresql://app:hunter2@[::1/logs",
     "postgresql://[::1]:hunter2/logs",
     "postgresql://:hunter2@db",
-    "postgresql://hunter2@db",
+    "clickhouse://hunter2@db",
     "postgresql:app:hunter2@db",
     "postgresql:app:hunter2",
     "postgresql:/app:hunter2@db",

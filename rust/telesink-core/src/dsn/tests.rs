@@ -21,7 +21,7 @@ fn options(query: &str) -> Dsn {
 }
 
 fn schemes() -> impl Iterator<Item = &'static str> {
-    ["sqlite", "console", "memory", "null"].into_iter()
+    ["sqlite", "postgresql", "console", "memory", "null"].into_iter()
 }
 
 #[test]
@@ -118,17 +118,15 @@ fn a_relative_path_needs_an_absolute_base_directory() {
 #[test]
 fn schemes_of_later_versions_are_told_from_typing_errors() {
     let table = [
-        ("postgresql://db/logs", "this version does not have `postgresql://` yet"),
-        ("postgres://db/logs", "this version does not have `postgresql://` yet"),
-        ("postgresql+asyncpg://db/logs", "this version does not have `postgresql://` yet"),
-        ("host=db dbname=logs", "this version does not have `postgresql://` yet"),
-        ("dbname = logs", "this version does not have `postgresql://` yet"),
         ("otlp://collector", "this version does not have `otlp://` yet"),
         ("otlps://collector:4318", "this version does not have `otlps://` yet"),
         ("langfuses://pk:sk@host?%zz", "this version does not have `langfuses://` yet"),
         ("file:///var/log/app", "this version does not have `file://` yet"),
         ("file:logs", "this version does not have `file://` yet"),
         ("clickhouse://db", "this version does not have `clickhouse://` yet"),
+        ("clickhouses://app:pw@db/logs", "this version does not have `clickhouses://` yet"),
+        ("postgre://db/logs", "unknown scheme `postgre`; did you mean `postgresql`?"),
+        ("postgressql://db/logs", "unknown scheme `postgressql`; did you mean `postgresql`?"),
         ("sqlit:///app.db", "unknown scheme `sqlit`; did you mean `sqlite`?"),
         ("sqlite3:///app.db", "unknown scheme `sqlite3`; did you mean `sqlite`?"),
         ("sqlite+pysqlite:///app.db", "unknown scheme `sqlite+pysqlite`"),
@@ -140,7 +138,8 @@ fn schemes_of_later_versions_are_told_from_typing_errors() {
         let error = parse(text).unwrap().unknown_scheme(schemes());
 
         assert_eq!(message, error.message, "{text}");
-        assert_eq!("use `sqlite://`, `console://`, `memory://` or `null://`", error.hint);
+        let hint = "use `sqlite://`, `postgresql://`, `console://`, `memory://` or `null://`";
+        assert_eq!(hint, error.hint);
     }
 }
 
@@ -278,8 +277,7 @@ fn a_dsn_is_shown_with_absolute_path_and_without_secrets() {
         ),
         ("sqlite:///C:/x.db", "sqlite:///C:/x.db"),
         ("console://stderr", "console://stderr"),
-        ("postgresql://app:hunter2@db/logs", "postgresql://app:***@db/logs"),
-        ("host=db password=hunter2", "host=db password=***"),
+        ("clickhouse://app:hunter2@db/logs", "clickhouse://app:***@db/logs"),
     ];
 
     for (text, expected) in table {
@@ -305,13 +303,13 @@ fn the_same_target_and_options_are_the_same_dsn() {
     let same = [
         ("sqlite:///app.db", "sqlite:////srv/app/./app.db"),
         ("sqlite:///app.db?a=1&b=2", "SQLITE:///app.db?b=%32&a=1"),
-        ("postgresql://u:p@h/d", "postgresql://u:p@h/d"),
+        ("clickhouse://u:p@h/d", "clickhouse://u:p@h/d"),
     ];
     let different = [
         ("sqlite:///app.db", "sqlite:///other.db"),
         ("sqlite:///app.db?a=1", "sqlite:///app.db?a=2"),
         ("memory://a", "memory://b"),
-        ("postgresql://u:p@h/d", "postgresql://u:q@h/d"),
+        ("clickhouse://u:p@h/d", "clickhouse://u:q@h/d"),
     ];
 
     for (one, other) in same {

@@ -33,6 +33,8 @@ struct Suspect {
     item: Item,
     code: String,
     text: String,
+    /// May quote the record, so only the dead-letter file gets it.
+    detail: String,
 }
 
 impl Worker {
@@ -52,7 +54,8 @@ impl Worker {
     fn split_by_route(&mut self, items: Vec<Item>) -> Vec<(Route, Vec<Item>)> {
         let mut parts: Vec<(Route, Vec<Item>)> = Vec::with_capacity(1);
         let mut unrouted = Vec::new();
-        let sink = self.sink.get_or_insert_with(|| (self.lane.spec.plan.factory)());
+        let spec = &self.lane.spec;
+        let sink = self.sink.get_or_insert_with(|| (spec.plan.factory)(spec.settings.limits()));
         for item in items {
             match sink.route(&item.entry.record) {
                 None => unrouted.push(item),
@@ -100,12 +103,8 @@ impl Worker {
                 halve(items, &mut stack);
                 continue;
             } else {
-                suspects.extend(items.into_iter().map(|item| Suspect {
-                    item,
-                    code: self.suspect_code(),
-                    text: error.message.clone(),
-                }));
-                if has_stored || suspects.len() < CIRCUIT_REFUSALS {
+                suspects.extend(items.into_iter().map(|item| self.suspect(item, &error)));
+                if has_stored || self.refused_in_a_row + suspects.len() < CIRCUIT_REFUSALS {
                     continue;
                 }
                 put_back(&mut suspects, &mut stack);
@@ -120,11 +119,18 @@ impl Worker {
                 return;
             }
         }
+        // Batches of a few records each must not hide that nothing is taken any more.
+        self.refused_in_a_row = if has_stored { 0 } else { self.refused_in_a_row + suspects.len() };
         self.bury(suspects);
     }
 
-    fn suspect_code(&self) -> String {
-        if self.panics_in_a_row > 0 { PANIC_CODE.to_owned() } else { "rejected".to_owned() }
+    fn suspect(&self, item: Item, error: &WriteError) -> Suspect {
+        let code = match error.code.as_str() {
+            _ if self.panics_in_a_row > 0 => PANIC_CODE,
+            "" => "rejected",
+            code => code,
+        };
+        Suspect { item, code: code.to_owned(), text: error.message.clone(), detail: error.detail.clone() }
     }
 
     /// Writes once. A panic of the sink is an answer too: the first one is retried with a fresh sink, from the
@@ -142,10 +148,10 @@ impl Worker {
             tables: &lane.shared.tables,
             now_unix_nano: clock::unix_nano(),
         };
-        let factory = &lane.spec.plan.factory;
+        let make = || (lane.spec.plan.factory)(lane.spec.settings.limits());
         lane.is_writing.store(true, Ordering::Release);
         let sink = &mut self.sink;
-        let answer = catch_unwind(AssertUnwindSafe(|| sink.get_or_insert_with(|| factory()).write(&batch)));
+        let answer = catch_unwind(AssertUnwindSafe(|| sink.get_or_insert_with(make).write(&batch)));
         lane.is_writing.store(false, Ordering::Release);
         match answer {
             Ok(result) => {
@@ -162,10 +168,28 @@ impl Worker {
                     tally.batches += 1;
                     tally.duplicates_suppressed += outcome.duplicates_suppressed;
                     tally.rolled_back += outcome.rolled_back;
+                    drop(tally);
+                    self.pass_on(outcome);
                 }
                 result
             }
             Err(_panic) => Err(self.judge_panic()),
+        }
+    }
+
+    /// Says what a sink has to tell beside the outcome itself.
+    fn pass_on(&self, outcome: &Outcome) {
+        let (name, diagnostics) = (&self.lane.spec.name, &self.lane.shared.diagnostics);
+        if let Some(notice) = &outcome.notice {
+            diagnostics.say("notice", || format!("{name}: {notice}"));
+        }
+        if outcome.rolled_back > 0 {
+            diagnostics.say("rolled back", || {
+                format!(
+                    "{name}: the destination went back in time; {} records that it had confirmed are gone from it",
+                    outcome.rolled_back
+                )
+            });
         }
     }
 
@@ -191,7 +215,15 @@ impl Worker {
 
     /// Books what was written; answers what has to be offered again.
     fn accept(&mut self, items: Vec<Item>, outcome: Outcome) -> Vec<Item> {
-        if let Some(last) = items.last() {
+        // Where the ledger of the sink stands now: behind the last record that it does not want to see again.
+        let mut is_put_off = vec![false; items.len()];
+        for index in &outcome.retry {
+            if let Some(put_off) = is_put_off.get_mut(*index) {
+                *put_off = true;
+            }
+        }
+        let looked_at = items.iter().zip(&is_put_off).rev().find(|(_, is_put_off)| !**is_put_off);
+        if let Some((last, _)) = looked_at {
             self.stored_seq = self.stored_seq.max(last.entry.seq);
         }
         if outcome.refused.is_empty() && outcome.retry.is_empty() {
@@ -209,7 +241,7 @@ impl Worker {
             .into_iter()
             .filter_map(|refusal| {
                 let item = take(refusal.index)?;
-                Some(Suspect { item, code: refusal.code, text: refusal.text })
+                Some(Suspect { item, code: refusal.code, text: refusal.text, detail: String::new() })
             })
             .collect();
         let delivered: Vec<Item> = slots.into_iter().flatten().collect();
@@ -221,7 +253,8 @@ impl Worker {
     /// Sets refused records aside in the dead-letter file, if there is one, and counts them.
     fn bury(&mut self, suspects: Vec<Suspect>) {
         for suspect in suspects {
-            let Suspect { item, code, text } = suspect;
+            let Suspect { item, code, text, detail } = suspect;
+            let reason = if detail.is_empty() { text.clone() } else { format!("{text}: {detail}") };
             let cause = match &mut self.dead_letter {
                 Some(file) => {
                     let scopes = self.lane.shared.tables.scopes();
@@ -229,7 +262,7 @@ impl Worker {
                     let verdict = Verdict {
                         sink: &self.lane.spec.name,
                         code: &code,
-                        reason: &text,
+                        reason: &reason,
                         instance: &self.lane.shared.instance,
                         now_unix_nano: clock::unix_nano(),
                         logger: scopes.get(scope).map_or("", |scope| &scope.name),

@@ -46,6 +46,8 @@ pub(super) struct Worker {
     pub(super) stored_seq: u64,
     /// Set once a close asked for an end.
     pub(super) is_closing: bool,
+    /// Single records refused since the last one that was stored.
+    pub(super) refused_in_a_row: usize,
     /// Panics of the sink since the last batch that went through.
     pub(super) panics_in_a_row: u32,
     /// Whether nothing is known against the sink: only then is it told of losses at the end.
@@ -100,6 +102,7 @@ impl Worker {
             dead_letter,
             stored_seq: 0,
             is_closing: false,
+            refused_in_a_row: 0,
             panics_in_a_row: 0,
             is_working: true,
             last_attempt: now,

@@ -60,7 +60,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         target: dsn.masked(),
         linger_default: Duration::from_millis(5),
         stores_logs: true,
-        factory: Arc::new(move || Box::new(MemorySink { store: for_factory.clone() })),
+        factory: Arc::new(move |_| Box::new(MemorySink { store: for_factory.clone() })),
         memory: Some(store),
     })
 }

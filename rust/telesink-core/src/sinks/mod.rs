@@ -3,6 +3,8 @@
 pub mod console;
 pub mod memory;
 pub mod null;
+pub mod postgres;
+pub mod prune;
 pub mod sqlite;
 
 use crate::dsn::Dsn;
@@ -83,8 +85,10 @@ pub struct Outcome {
     pub retry: Vec<usize>,
     /// Records that an earlier attempt had already stored; they are delivered, once.
     pub duplicates_suppressed: u64,
-    /// Records that the destination had once confirmed and no longer has (a server restored from the past).
+    /// Sequence numbers that the destination had once confirmed and no longer has (a server restored from the past).
     pub rolled_back: u64,
+    /// What the sink has to tell although the batch is stored; the lane says it now and then.
+    pub notice: Option<String>,
 }
 
 /// One destination, used by one thread.
@@ -105,9 +109,18 @@ pub trait Sink: Send {
     }
 }
 
-/// Makes a sink; called on the lane's thread, and again after a panic. Must not touch the outside world:
-/// connecting belongs to the first `write`, where it is retried.
-pub type SinkFactory = Arc<dyn Fn() -> Box<dyn Sink> + Send + Sync>;
+/// How long a sink may wait, at most; those that nothing keeps waiting have no use for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection, with all that belongs to it, per address.
+    pub connect: Duration,
+    /// For the destination to take or answer anything.
+    pub write: Duration,
+}
+
+/// Makes a sink for a lane with these limits; called on the lane's thread, and again after a panic. Must not touch
+/// the outside world: connecting belongs to the first `write`, where it is retried.
+pub type SinkFactory = Arc<dyn Fn(Limits) -> Box<dyn Sink> + Send + Sync>;
 
 /// A sink that a DSN asked for, checked but not opened.
 #[derive(Clone)]
@@ -139,8 +152,13 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 4] =
-    [("sqlite", sqlite::plan), ("console", console::plan), ("memory", memory::plan), ("null", null::plan)];
+const SINKS: [(&str, Planner); 5] = [
+    ("sqlite", sqlite::plan),
+    ("postgresql", postgres::plan),
+    ("console", console::plan),
+    ("memory", memory::plan),
+    ("null", null::plan),
+];
 
 /// The schemes that can be opened, for error messages.
 pub fn schemes() -> impl Iterator<Item = &'static str> {

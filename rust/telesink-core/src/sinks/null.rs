@@ -31,7 +31,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         target: dsn.masked(),
         linger_default: Duration::from_millis(20),
         stores_logs: false,
-        factory: Arc::new(|| Box::new(NullSink)),
+        factory: Arc::new(|_| Box::new(NullSink)),
         memory: None,
     })
 }

@@ -158,9 +158,9 @@ impl Sink for Clumsy {
 fn clumsy(plan: &SinkPlan, seed: u64) -> SinkPlan {
     let make: SinkFactory = Arc::clone(&plan.factory);
     let (random, has_panicked) = (Arc::new(AtomicU64::new(seed)), Arc::new(AtomicU64::new(0)));
-    let factory: SinkFactory = Arc::new(move || {
+    let factory: SinkFactory = Arc::new(move |settings| {
         Box::new(Clumsy {
-            inner: make(),
+            inner: make(settings),
             random: Arc::clone(&random),
             has_panicked: Arc::clone(&has_panicked),
         })

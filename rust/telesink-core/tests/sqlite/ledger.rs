@@ -162,7 +162,8 @@ fn a_lane_whose_answers_are_lost_stores_every_record_once() {
     let (_folder, path) = database();
     let plan = plan_at(&path);
     let make: SinkFactory = Arc::clone(&plan.factory);
-    let factory: SinkFactory = Arc::new(move || Box::new(Forgetful { inner: make(), calls: 0 }));
+    let factory: SinkFactory =
+        Arc::new(move |settings| Box::new(Forgetful { inner: make(settings), calls: 0 }));
     let pipeline = pipeline(SinkPlan { factory, ..plan }, batches_of(7));
 
     offer_all(&pipeline, (0..700).map(|number| number.to_string()));

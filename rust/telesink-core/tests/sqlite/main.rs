@@ -55,7 +55,10 @@ struct Direct {
 
 impl Direct {
     fn at(path: &Path) -> Self {
-        Self { sink: (plan_at(path).factory)(), tables: Tables::new(Resource::new(&[])) }
+        Self {
+            sink: (plan_at(path).factory)(support::eager().limits()),
+            tables: Tables::new(Resource::new(&[])),
+        }
     }
 
     /// Offers INFO records with these numbers, after `previous_seq`.

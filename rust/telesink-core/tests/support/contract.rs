@@ -39,7 +39,7 @@ struct Session {
 /// Runs all parts of the contract on one sink.
 pub(crate) fn check(subject: Subject) {
     let tables = Tables::new(Resource::new(&[("service.name".to_owned(), "shop".to_owned())]));
-    let sink = (subject.plan.factory)();
+    let sink = (subject.plan.factory)(super::eager().limits());
     let mut session = Session { subject, sink, tables, previous_seq: 0, next_seq: 1, words: Vec::new() };
     an_empty_batch_is_written(&mut session);
     what_was_written_is_readable_in_order(&mut session);

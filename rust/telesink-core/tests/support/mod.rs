@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
 pub(crate) mod contract;
+#[cfg(unix)]
+pub(crate) mod postgres;
 pub(crate) mod records;
 pub(crate) mod script;
 

@@ -146,7 +146,7 @@ impl Script {
             target: "script://".to_owned(),
             linger_default: Duration::ZERO,
             stores_logs: self.0.stores_logs.load(Ordering::Relaxed),
-            factory: Arc::new(move || {
+            factory: Arc::new(move |_| {
                 script.0.made.fetch_add(1, Ordering::Relaxed);
                 Box::new(ScriptedSink(script.clone()))
             }),

@@ -81,7 +81,7 @@ pub fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         target: dsn.masked(),
         linger_default: LINGER_DEFAULT,
         stores_logs: false,
-        factory: Arc::new(move || Box::new(ConsoleSink::new(stream, stream.name(), layout.clone()))),
+        factory: Arc::new(move |_| Box::new(ConsoleSink::new(stream, stream.name(), layout.clone()))),
         memory: None,
     })
 }

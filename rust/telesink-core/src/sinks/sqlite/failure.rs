@@ -64,6 +64,20 @@ impl Failure {
         }
     }
 
+    pub(super) fn no_file() -> Self {
+        Failure::Config {
+            message: "there is no such file".to_owned(),
+            hint: "name the file that a program with telesink writes",
+        }
+    }
+
+    pub(super) fn no_tables() -> Self {
+        Failure::Config {
+            message: "the telesink tables are not there".to_owned(),
+            hint: "name the file that a program with telesink writes",
+        }
+    }
+
     pub(super) fn no_wal(mode: &str) -> Self {
         Failure::Config {
             message: format!("the journal mode stays `{mode}`, WAL is not possible here"),

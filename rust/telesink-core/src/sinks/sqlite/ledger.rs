@@ -10,8 +10,8 @@ pub(super) enum Guard {
     All,
     /// Only those with a greater `seq`: an earlier attempt, whose answer was lost, had stored the rest.
     Above(u64),
-    /// All, although the ledger stood further once: the file was replaced by an older one.
-    RolledBack,
+    /// All, although the ledger stood so much further once: the file was replaced by an older one.
+    RolledBack(u64),
 }
 
 /// Moves the ledger from `previous` to `last`, and says what that means for the batch.
@@ -38,7 +38,7 @@ pub(super) fn advance(
     let guard = match observed_seq {
         seq if seq > previous => Guard::Above(seq as u64),
         _ if previous == 0 => Guard::All,
-        _ => Guard::RolledBack,
+        seq => Guard::RolledBack(previous.saturating_sub(seq) as u64),
     };
     if observed_seq < last {
         connection
@@ -73,8 +73,8 @@ mod tests {
             (Some(10), 10, 20, Guard::All),
             (Some(20), 10, 20, Guard::Above(20)),
             (Some(15), 10, 20, Guard::Above(15)),
-            (Some(5), 10, 20, Guard::RolledBack),
-            (None, 10, 20, Guard::RolledBack),
+            (Some(5), 10, 20, Guard::RolledBack(5)),
+            (None, 10, 20, Guard::RolledBack(10)),
         ];
         for (found, previous, last, expected) in table {
             let connection = connection_at(found);

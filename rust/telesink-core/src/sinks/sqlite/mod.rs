@@ -6,12 +6,14 @@
 
 mod failure;
 mod ledger;
+mod prune;
 mod schema;
 mod slot;
 mod write;
 
 pub use schema::{DDL, VERSION};
 
+use super::prune::PrunePlan;
 use super::{Batch, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
@@ -46,19 +48,29 @@ struct Options {
 
 /// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`).
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
-    let synchronous = dsn.take_choice("synchronous", &["normal", "full"])?.unwrap_or("normal");
-    let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
-    let target = dsn.masked();
-    let options =
-        Options { path: dsn.path().to_path_buf(), target: target.clone(), synchronous, creates_schema };
+    let options = Options::take_from(dsn)?;
     Ok(SinkPlan {
         kind: "sqlite",
-        target,
+        target: options.target.clone(),
         linger_default: Duration::from_millis(20),
         stores_logs: true,
-        factory: Arc::new(move || Box::new(SqliteSink::new(options.clone()))),
+        factory: Arc::new(move |_| Box::new(SqliteSink::new(options.clone()))),
         memory: None,
     })
+}
+
+/// Plans to delete old records from the file.
+pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    Ok(PrunePlan::new(options.target.clone(), move |settings, age| prune::open(options, settings, age)))
+}
+
+impl Options {
+    fn take_from(dsn: &mut Dsn) -> Result<Self, ConfigError> {
+        let synchronous = dsn.take_choice("synchronous", &["normal", "full"])?.unwrap_or("normal");
+        let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
+        Ok(Self { path: dsn.path().to_path_buf(), target: dsn.masked(), synchronous, creates_schema })
+    }
 }
 
 /// The sink of one lane.

@@ -74,6 +74,11 @@ pub(super) fn prepare(connection: &Connection, creates: bool, now_unix_nano: u64
     created.and_then(|()| ended.map_err(Failure::from))
 }
 
+/// Makes sure that the tables are there already.
+pub(super) fn check_present(connection: &Connection) -> Result<(), Failure> {
+    version(connection)?.map_or_else(|| Err(Failure::no_tables()), check)
+}
+
 fn version(connection: &Connection) -> Result<Option<i64>, Failure> {
     let has_meta: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'telesink_meta')",

@@ -38,8 +38,8 @@ pub(super) fn store(open: &mut Open, batch: &Batch<'_>, scratch: &mut Scratch) -
     let above = match guard {
         Guard::All => 0,
         Guard::Above(seq) => seq,
-        Guard::RolledBack => {
-            outcome.rolled_back = batch.entries.len() as u64;
+        Guard::RolledBack(lost) => {
+            outcome.rolled_back = lost;
             0
         }
     };

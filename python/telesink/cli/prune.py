@@ -1,0 +1,210 @@
+"""`telesink prune`: delete what is older than people want to keep, beside the programs that write."""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+import telesink
+from telesink import _native
+from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
+from telesink.cli.reading import SCHEME, database_path
+from telesink.cli.render import NANO, escaped
+
+#: libpq's keyword form, `host=db dbname=app`.
+KEYWORDS = re.compile(r"\s*\w+\s*=")
+
+#: A unit behind the number: "30" alone could be days to one and seconds to another.
+UNIT = re.compile(r"[^\W\d_]")
+
+AGE_EXPECTED = 'expected a length of time with its unit, such as "30 days", "12 h" or "2 weeks"'
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is to be deleted."""
+
+    before: datetime
+    partitions: Sequence[tuple[str, int | None]]
+    rows: int
+    gives_back: bool
+
+
+@dataclass(slots=True)
+class Deleted:
+    """What was deleted so far."""
+
+    partitions: list[str] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+
+
+def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
+    """Delete old records, and return the exit code.
+
+    Raises:
+        CommandError: the destination or the age cannot be used, or it failed on the way.
+    """
+    seconds = age_seconds(older_than)
+    dsn = dsn_of(target)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    try:
+        prune = _native.Prune(dsn, str(Path.cwd()), seconds)
+    except telesink.TelesinkError as error:
+        raise _command_error(error) from error
+    scope = _scope(prune)
+    console.print(f"records before {scope.before:%Y-%m-%d %H:%M:%S} UTC in {escaped(prune.target)}")
+    if is_dry_run:
+        _tell(console, scope)
+        return 0
+    deleted = Deleted()
+    failed: telesink.TelesinkError | None = None
+    is_interrupted = False
+    try:
+        with PruneProgress(console, scope) as progress:
+            while (piece := prune.step()) is not None:
+                _note(deleted, piece)
+                progress.show(deleted, is_waiting=piece[0] == "wait")
+    except telesink.TelesinkError as error:
+        failed = error
+    except KeyboardInterrupt:
+        is_interrupted = True
+    # Every piece is final as it is done, so an end on the way is told with what it has come to.
+    _report(console, scope, deleted)
+    if failed is not None:
+        raise _command_error(failed)
+    if is_interrupted:
+        console.print("interrupted: the rest is still there")
+        return INTERRUPTED_EXIT_CODE
+    return 0
+
+
+def age_seconds(text: str) -> float:
+    """Return an age in seconds.
+
+    Raises:
+        CommandError: it is no length of time, is zero, or has no unit.
+    """
+    seconds = _native.parse_seconds(text)
+    if not seconds or UNIT.search(text) is None:
+        raise CommandError(f"--older-than is `{escaped(text)}`", hint=AGE_EXPECTED, exit_code=USAGE_EXIT_CODE)
+    return seconds
+
+
+def dsn_of(target: str) -> str:
+    """Return the DSN of a destination that was named by its DSN or by the path of a file that exists.
+
+    Raises:
+        CommandError: there is no such file.
+    """
+    text = target.strip()
+    found = SCHEME.match(text)
+    is_file = found[1].lower() == "sqlite" if found else not KEYWORDS.match(text) or Path(text).exists()
+    if not is_file:
+        return text
+    path = database_path(text)
+    if not path.is_file():
+        what = f"{path} is a directory" if path.is_dir() else f"there is no file {path}"
+        hint = "name the file that a program with telesink writes"
+        raise CommandError(what, hint=hint, exit_code=USAGE_EXIT_CODE)
+    return text if found else f"sqlite:///{quote(str(path.absolute()))}"
+
+
+class PruneProgress:
+    """Shows how far it is, in a terminal. A context manager: inside it `show` may be called."""
+
+    def __init__(self, console: Console, scope: Scope) -> None:
+        self._partitions = len(scope.partitions)
+        self._rows = scope.rows
+        self._bar = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(40),
+            TextColumn("{task.fields[counts]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._tasks = {
+            name: self._bar.add_task(name, total=total, counts="")
+            for name, total in (("partitions", self._partitions), ("rows", self._rows))
+            if total
+        }
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, deleted: Deleted, *, is_waiting: bool) -> None:
+        """Show the counters of now."""
+        waiting = "  waiting for another process that works on the tables" if is_waiting else ""
+        done = {"partitions": len(deleted.partitions), "rows": deleted.rows}
+        for name, task in self._tasks.items():
+            total = self._partitions if name == "partitions" else self._rows
+            counts = f"{done[name]:,} of {total:,}{waiting}"
+            self._bar.update(task, completed=done[name], counts=counts)
+
+
+def _scope(prune: _native.Prune) -> Scope:
+    found = prune.scope()
+    before = datetime.fromtimestamp(found["before_unix_nano"] // NANO, UTC)
+    return Scope(before, found["partitions"], found["rows"], found["gives_back"])
+
+
+def _note(deleted: Deleted, piece: tuple[str, str | int]) -> None:
+    match piece:
+        case ("partition", str(name)):
+            deleted.partitions.append(name)
+        case ("rows", int(rows)):
+            deleted.rows += rows
+        case ("bytes", int(count)):
+            deleted.bytes += count
+
+
+def _tell(console: Console, scope: Scope) -> None:
+    """Say what would be deleted."""
+    for name, rows in scope.partitions:
+        console.print(f"would drop    {escaped(name)}{_about(rows)}")
+    if scope.rows or not scope.partitions:
+        console.print(f"would delete  {_count(scope.rows, 'row')}")
+    console.print("nothing was changed: this is a dry run")
+
+
+def _report(console: Console, scope: Scope, deleted: Deleted) -> None:
+    """Say what was deleted."""
+    rows_of = dict(scope.partitions)
+    for name in deleted.partitions:
+        console.print(f"dropped     {escaped(name)}{_about(rows_of.get(name))}")
+    if deleted.rows or not deleted.partitions:
+        console.print(f"deleted     {_count(deleted.rows, 'row')}")
+    if deleted.bytes:
+        console.print(f"given back  {deleted.bytes / 1_000_000:,.1f} MB")
+    elif deleted.rows and not scope.gives_back:
+        console.print("the file keeps its size and is filled again; VACUUM makes it smaller")
+    sys.stdout.flush()
+
+
+def _about(rows: int | None) -> str:
+    return "" if rows is None else f"  about {_count(rows, 'row')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _command_error(error: telesink.TelesinkError) -> CommandError:
+    if isinstance(error, telesink.ConfigError):
+        return CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE)
+    return CommandError(error.message, hint=error.hint)

@@ -1,0 +1,190 @@
+//! Causes, dug out of what the client library reports: it has few kinds of errors, and the cause lies below them.
+
+use super::{Answer, Cause, Failure, Phase};
+use rustls::{AlertDescription, CertificateError};
+use std::error::Error;
+use std::io;
+use tokio_postgres::error::{DbError, Severity};
+
+/// Names of other hosts that a certificate is for, at most: it may hold hundreds.
+const NAMES_MAX: usize = 4;
+
+/// What went wrong, by an error of the client library.
+pub(super) fn failure(phase: Phase, error: &tokio_postgres::Error) -> Failure {
+    if let Some(answer) = error.as_db_error() {
+        return Failure::new(phase, Cause::Answer(Box::new(read(answer))));
+    }
+    if error.is_closed() {
+        return Failure::new(phase, Cause::Lost("the server closed the connection".to_owned()));
+    }
+    // The library does not show the kind of an error, only its words.
+    by_words(phase, &error.to_string(), error.source())
+}
+
+fn read(answer: &DbError) -> Answer {
+    let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    Answer {
+        code: answer.code().code().to_owned(),
+        message: answer.message().to_owned(),
+        detail: text(answer.detail()),
+        constraint: text(answer.constraint()),
+        table: text(answer.table()),
+        column: text(answer.column().or_else(|| answer.where_().and_then(column_of_copy))),
+        is_fatal: matches!(answer.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+    }
+}
+
+/// The column in `COPY telesink_logs, line 1, column ts`; the other fields of an answer name it for constraints only.
+fn column_of_copy(context: &str) -> Option<&str> {
+    let first = context.lines().next().unwrap_or_default();
+    let (_, column) = first.strip_prefix("COPY ")?.split_once(", column ")?;
+    // A value would stand behind a colon.
+    column.split(':').next()
+}
+
+/// What went wrong, by the words of the library and the error below.
+pub(super) fn by_words(phase: Phase, words: &str, below: Option<&(dyn Error + 'static)>) -> Failure {
+    if let Some(error) = below.and_then(find_tls) {
+        let cause = tls_cause(error);
+        // The server looks at the client's certificate when the client is done with its handshake: its verdict may come
+        // instead of the answer to the log-in.
+        let is_verdict = phase.is_connecting() && !matches!(cause, Cause::Lost(_));
+        return Failure::new(if is_verdict { Phase::Tls } else { phase }, cause);
+    }
+    let text = below.map(ToString::to_string).unwrap_or_default();
+    let cause = match (words, text.as_str()) {
+        ("error performing TLS handshake", "server does not support TLS") => Cause::NoTls,
+        ("error performing TLS handshake", _) => {
+            Cause::Lost(format!("the server broke off the TLS handshake ({text})"))
+        }
+        ("invalid configuration", "password missing") => Cause::NoPassword,
+        ("authentication error", _) => log_in_cause(text),
+        _ => Cause::Lost(lost_words(words, below)),
+    };
+    Failure::new(phase, cause)
+}
+
+/// The server and the client library could not agree on a way to log in.
+fn log_in_cause(message: String) -> Cause {
+    let hint = if message.contains("channel binding") {
+        "channel_binding=require needs TLS, and scram-sha-256 in pg_hba.conf of the server; or leave it out"
+    } else {
+        "check that this is the right server, and that its pg_hba.conf asks this role for scram-sha-256"
+    };
+    Cause::Config { message, hint: hint.to_owned() }
+}
+
+/// What broke the connection. What the system says of a socket needs no introduction.
+fn lost_words(words: &str, below: Option<&(dyn Error + 'static)>) -> String {
+    let Some(below) = below else { return words.to_owned() };
+    let is_system = below.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some());
+    if is_system { below.to_string() } else { format!("{words}: {below}") }
+}
+
+/// The error of TLS somewhere below. An `io::Error` leaves what it wraps out of its chain of sources.
+fn find_tls<'e>(top: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(top);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn tls_cause(error: &rustls::Error) -> Cause {
+    match error {
+        rustls::Error::InvalidCertificate(reason) => Cause::Untrusted(certificate_words(reason)),
+        rustls::Error::NoCertificatesPresented => {
+            Cause::Untrusted("the server shows no certificate".to_owned())
+        }
+        rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => Cause::Config {
+            message: format!("the server refuses the client certificate ({})", alert_words(*alert)),
+            hint: "give a certificate that it trusts, and its key: `sslcert=`, `sslkey=`".to_owned(),
+        },
+        rustls::Error::AlertReceived(alert) => {
+            Cause::Lost(format!("the server broke off TLS ({})", alert_words(*alert)))
+        }
+        rustls::Error::PeerIncompatible(reason) => Cause::Config {
+            message: format!("the TLS of the server has nothing in common with this one ({reason:?})"),
+            hint: "let the server speak TLS 1.2 or 1.3: ssl_min_protocol_version, ssl_ciphers".to_owned(),
+        },
+        rustls::Error::InvalidMessage(_) => {
+            Cause::Lost("the server says something that is not TLS".to_owned())
+        }
+        other => Cause::Lost(format!("TLS failed: {other}")),
+    }
+}
+
+/// Whether the server says that it does not like the client's certificate (RFC 8446, 6.2).
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateRequired
+    )
+}
+
+/// `HandshakeFailure` as "handshake failure".
+fn alert_words(alert: AlertDescription) -> String {
+    let mut words = String::new();
+    let mut was_lower = false;
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_uppercase() && was_lower {
+            words.push(' ');
+        }
+        was_lower = letter.is_lowercase();
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
+/// What is wrong with the server's certificate.
+fn certificate_words(reason: &CertificateError) -> String {
+    let what = match reason {
+        CertificateError::UnknownIssuer => "is signed by an authority that is not trusted".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet; compare the clocks".to_owned()
+        }
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
+            format!("has no subjectAltName, and so is not valid for {}", expected.to_str())
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> = presented.iter().take(NAMES_MAX).map(|name| bare_name(name)).collect();
+            let more = if presented.len() > NAMES_MAX { ", ..." } else { "" };
+            format!("is valid for {}{more}, not for {}", names.join(", "), expected.to_str())
+        }
+        CertificateError::Revoked => "has been revoked".to_owned(),
+        CertificateError::BadSignature => "carries a wrong signature".to_owned(),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not meant for a server (extendedKeyUsage)".to_owned()
+        }
+        other => match format!("{other:?}") {
+            text if text.contains("UnsupportedCertVersion") => {
+                "has version 1; issue it again with version 3 and a subjectAltName".to_owned()
+            }
+            text if text.contains("CaUsedAsEndEntity") => {
+                "is that of an authority, and is not itself in the file of trusted ones".to_owned()
+            }
+            text => format!("cannot be used: {text}"),
+        },
+    };
+    format!("its certificate {what}")
+}
+
+/// `DnsName("db")` as `db`, and `IpAddress(127.0.0.1)` as the address.
+fn bare_name(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner.trim_end_matches(')'));
+    inner.trim_matches('"')
+}

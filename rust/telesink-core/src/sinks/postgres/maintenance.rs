@@ -1,0 +1,171 @@
+//! Work on the tables outside of any pipeline: for the command line, and for whoever keeps a database in order.
+
+use super::connect::{Connected, connect};
+use super::failure::{Failure, Phase};
+use super::session::within;
+use super::{CLOSE_MAX, Options, build_runtime, partitions, retention, schema};
+use crate::dsn::Dsn;
+use crate::error::{ConfigError, WriteError};
+use crate::sinks::Limits;
+use crate::sinks::prune::{Age, OldPartition, Piece, Prune, Scope};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+pub use super::partitions::Made;
+pub use super::retention::Dropped;
+
+/// How long one piece of work may take, with all that the server waits for; each has tighter limits there.
+const PIECE_MAX: Duration = Duration::from_mins(1);
+
+/// How often a piece is put off while somebody else works on the tables: 30 s in all.
+const WAITS_MAX: u32 = 60;
+
+/// How long each time.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// A connection of its own.
+#[derive(Debug)]
+pub struct Maintenance {
+    options: Options,
+    runtime: Runtime,
+    connected: Connected,
+}
+
+impl Maintenance {
+    /// Reads the options of a DSN as the sink does, and connects.
+    ///
+    /// # Errors
+    /// The outer one: an option is wrong. The inner one: the server is not to be had.
+    pub fn connect(dsn: &mut Dsn, limits: Limits) -> Result<Result<Self, WriteError>, ConfigError> {
+        let options = Options::take_from(dsn)?;
+        Ok(Self::open(options, limits))
+    }
+
+    pub(super) fn open(options: Options, limits: Limits) -> Result<Self, WriteError> {
+        let limit = options.limits(limits).connect;
+        let opened = build_runtime().and_then(|runtime| {
+            let connected = runtime.block_on(connect(&options.target, limit, 0))?;
+            Ok((runtime, connected))
+        });
+        match opened {
+            Ok((runtime, connected)) => Ok(Self { options, runtime, connected }),
+            Err(failure) => Err(failure.judge(&options.shown)),
+        }
+    }
+
+    /// Makes sure that the tables are there, as the sink does with its first batch.
+    ///
+    /// # Errors
+    /// They are missing and cannot be made, or are newer than this telesink.
+    pub fn prepare(&self) -> Result<(), WriteError> {
+        let Options { names, creates_schema, .. } = &self.options;
+        self.run(async || schema::prepare(&self.connected.client, names, *creates_schema).await)
+    }
+
+    /// Makes partitions for so many days from `now_unix_nano` on, and for older rows of the default partition.
+    ///
+    /// # Errors
+    /// The server refuses, or somebody holds a lock.
+    pub fn make_ahead(&self, now_unix_nano: u64, days_ahead: u32) -> Result<Made, WriteError> {
+        let (client, names) = (&self.connected.client, &self.options.names);
+        self.run(async || partitions::make_ahead(client, names, now_unix_nano, days_ahead).await)
+    }
+
+    /// Drops some of what is older than `keep`.
+    ///
+    /// # Errors
+    /// The server refuses, or somebody holds a lock.
+    pub fn drop_old(&self, keep: Duration, now_unix_nano: u64) -> Result<Dropped, WriteError> {
+        let (client, names) = (&self.connected.client, &self.options.names);
+        self.run(async || retention::drop_old(client, names, keep, now_unix_nano).await)
+    }
+
+    /// Sweeps ledger rows that have not moved for 30 days, but for those of `instance`; answers how many.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub fn sweep_ledger(&self, instance: &str) -> Result<u64, WriteError> {
+        let (client, names) = (&self.connected.client, &self.options.names);
+        self.run(async || retention::sweep_ledger(client, names, instance).await)
+    }
+
+    fn run<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, WriteError> {
+        let done = self.runtime.block_on(within(PIECE_MAX, Phase::Schema, work()));
+        done.map_err(|failure| failure.judge(&self.options.shown))
+    }
+
+    /// Says good-bye to the server.
+    pub fn close(self) {
+        self.runtime.block_on(self.connected.close(CLOSE_MAX));
+        // A thread may hang in the resolver for as long as that likes.
+        self.runtime.shutdown_background();
+    }
+}
+
+/// Old partitions and rows, and how far they are gone.
+struct TablePrune {
+    maintenance: Maintenance,
+    old: retention::Old,
+    scope: Scope,
+    /// Of the partitions in the scope.
+    next: usize,
+    waits: u32,
+}
+
+/// Connects, and looks for what is old.
+pub(super) fn prune(options: Options, limits: Limits, age: Age) -> Result<Box<dyn Prune>, WriteError> {
+    let maintenance = Maintenance::open(options, limits)?;
+    let (client, names) = (&maintenance.connected.client, &maintenance.options.names);
+    let (old, rows) = maintenance.run(async || {
+        let found = retention::find_old(client, names, age.older_than, age.now_unix_nano).await?;
+        let Some(old) = found else { return Err(schema::no_tables()) };
+        let rows = old.count_rest(client).await?;
+        Ok((old, rows))
+    })?;
+    let partitions = old.partitions.iter();
+    let partitions = partitions.map(|old| OldPartition { name: old.shown.clone(), rows: old.rows }).collect();
+    let before_unix_nano = (old.limit.max(0.0) * 1e9) as u64;
+    let scope = Scope { before_unix_nano, partitions, rows, gives_back: true };
+    Ok(Box::new(TablePrune { maintenance, old, scope, next: 0, waits: 0 }))
+}
+
+impl Prune for TablePrune {
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn step(&mut self) -> Result<Option<Piece>, WriteError> {
+        let client = &self.maintenance.connected.client;
+        while let Some(partition) = self.old.partitions.get(self.next) {
+            let mut locks = retention::Locks::default();
+            let drop_it = async || self.old.drop_partition(client, &partition.name, &mut locks).await;
+            match self.maintenance.run(drop_it)? {
+                retention::Piece::Busy => return self.wait(),
+                // Somebody else was faster.
+                retention::Piece::Done(0) => self.next += 1,
+                retention::Piece::Done(_) => {
+                    self.next += 1;
+                    return Ok(Some(Piece::Partition(partition.shown.clone())));
+                }
+            }
+        }
+        match self.maintenance.run(async || self.old.delete_chunk(client).await)? {
+            retention::Piece::Busy => self.wait(),
+            retention::Piece::Done(rows) => Ok((rows > 0).then_some(Piece::Rows(rows))),
+        }
+    }
+}
+
+impl TablePrune {
+    fn wait(&mut self) -> Result<Option<Piece>, WriteError> {
+        self.waits += 1;
+        let is_enough = self.waits > WAITS_MAX;
+        self.maintenance.run(async || {
+            if is_enough {
+                return Err(schema::taken());
+            }
+            tokio::time::sleep(WAIT).await;
+            Ok(Some(Piece::Wait))
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! `postgresql://`: binary COPY, exactly once. One connection, driven on the lane's own thread; the ledger row moves in
+//! the same transaction as the data, and is read again whenever the answer to a COMMIT was lost.
+
+mod connect;
+mod copy;
+mod failure;
+mod ledger;
+pub mod maintenance;
+mod partitions;
+mod retention;
+pub mod schema;
+mod session;
+mod sqlstate;
+mod tls;
+mod transaction;
+mod unique;
+
+use super::prune::PrunePlan;
+use super::{Batch, Limits, Outcome, Sink, SinkPlan};
+use crate::dsn::Dsn;
+use crate::dsn::postgres::{Environment, Target, target};
+use crate::error::{ConfigError, WriteError};
+use failure::{Cause, Failure, Phase};
+use schema::Names;
+use session::Session;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// What keeps a record from being stored twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dedupe {
+    /// The ledger row, moved in the transaction of the data.
+    Ledger,
+    /// A unique index on the id.
+    Id,
+    /// Nothing: a COMMIT whose answer was lost is repeated.
+    None,
+}
+
+/// The options of the sink.
+#[derive(Debug)]
+struct Options {
+    target: Target,
+    /// The server without secrets, for messages.
+    shown: String,
+    names: Names,
+    creates_schema: bool,
+    dedupe: Dedupe,
+    synchronous_commit: Option<&'static str>,
+    /// How long rows are kept; for ever unless given.
+    keep: Option<Duration>,
+}
+
+/// Plans the sink. Options beside libpq's: `schema`, `create_schema`, `dedupe` (`ledger`, `id`, `none`),
+/// `synchronous_commit`, `keep`.
+pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
+    let options = Arc::new(Options::take_from(dsn)?);
+    Ok(SinkPlan {
+        kind: "postgresql",
+        target: options.shown.clone(),
+        linger_default: Duration::from_millis(200),
+        stores_logs: true,
+        factory: Arc::new(move |limits| Box::new(PostgresSink::new(Arc::clone(&options), limits))),
+        memory: None,
+    })
+}
+
+/// Plans to delete old records from the tables.
+pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    let target = options.shown.clone();
+    Ok(PrunePlan::new(target, move |limits, age| maintenance::prune(options, limits, age)))
+}
+
+impl Options {
+    fn take_from(dsn: &mut Dsn) -> Result<Self, ConfigError> {
+        let dedupe = match dsn.take_choice("dedupe", &["ledger", "id", "none"])? {
+            Some("id") => Dedupe::Id,
+            Some("none") => Dedupe::None,
+            _ => Dedupe::Ledger,
+        };
+        let names = Names::new(dsn.take_text("schema")?.as_deref())?;
+        let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
+        let levels = ["on", "off", "local", "remote_write", "remote_apply"];
+        let synchronous_commit = dsn.take_choice("synchronous_commit", &levels)?;
+        let keep = dsn.take_seconds("keep")?;
+        if keep.is_some_and(|keep| keep < KEEP_MIN) {
+            return Err(ConfigError::new(
+                "option `keep` is less than a day",
+                "rows are kept by days: `keep=30 days`",
+            ));
+        }
+        let target = target(dsn, &Environment::of_process())?;
+        let shown = target.masked();
+        Ok(Self { target, shown, names, creates_schema, dedupe, synchronous_commit, keep })
+    }
+
+    /// The limits, with libpq's `connect_timeout` in place of the setting where it is given.
+    fn limits(&self, limits: Limits) -> Limits {
+        Limits { connect: self.target.connect_timeout.unwrap_or(limits.connect), ..limits }
+    }
+}
+
+/// Shortest time that rows can be kept: partitions are days.
+const KEEP_MIN: Duration = Duration::from_hours(24);
+
+/// Threads that may hang in the system's resolver at once; the connection itself needs none.
+const RESOLVER_THREADS_MAX: usize = 2;
+
+/// How long a clean good-bye may take.
+const CLOSE_MAX: Duration = Duration::from_millis(500);
+
+/// The sink of one lane.
+struct PostgresSink {
+    options: Arc<Options>,
+    limits: Limits,
+    /// Made by the first write: a plan must not touch the outside world.
+    runtime: Option<Runtime>,
+    session: Option<Session>,
+    /// Most records sent in one transaction; falls while the way to the server is too slow for a whole batch.
+    records_max: usize,
+    /// When to look after partitions and old rows again, nanoseconds since the Unix epoch.
+    maintenance_at: u64,
+}
+
+impl PostgresSink {
+    fn new(options: Arc<Options>, limits: Limits) -> Self {
+        let limits = options.limits(limits);
+        Self { options, limits, runtime: None, session: None, records_max: usize::MAX, maintenance_at: 0 }
+    }
+
+    fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let runtime = match self.runtime.take() {
+            Some(runtime) => runtime,
+            None => build_runtime()?,
+        };
+        let result = runtime.block_on(self.write_now(batch));
+        self.runtime = Some(runtime);
+        result
+    }
+
+    async fn write_now(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let was_open = self.session.is_some();
+        match self.attempt(batch).await {
+            // The server, or something on the way, has closed an idle connection. Nothing of the batch was sent.
+            Err(failure) if was_open && failure.phase == Phase::Guard && failure.is_end_of_connection() => {
+                self.attempt(batch).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// A connection, and what there is to tell about the tables.
+    async fn ready(&mut self, batch: &Batch<'_>) -> Result<(Session, Option<String>), Failure> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::open(&self.options, self.limits, batch).await?,
+        };
+        if !self.options.creates_schema || batch.now_unix_nano < self.maintenance_at {
+            return Ok((session, None));
+        }
+        // Before the batch, so that its rows find their partition; rarely, or the batch would wait for it.
+        let done = session.maintain(&self.options, self.limits, batch).await;
+        self.maintenance_at = done.again_at;
+        let session = match done.session {
+            Some(session) => session,
+            None => Session::open(&self.options, self.limits, batch).await?,
+        };
+        Ok((session, done.notice))
+    }
+
+    async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let (mut session, notice) = self.ready(batch).await?;
+        let sent = batch.entries.len().min(self.records_max);
+        let answer = transaction::store(&mut session, &self.options, self.limits, batch, sent).await;
+        match answer {
+            Ok(mut outcome) => {
+                outcome.retry.extend(sent..batch.entries.len());
+                self.records_max = self.records_max.saturating_mul(2);
+                outcome.notice = notice;
+                if !session.is_closed() {
+                    self.session = Some(session);
+                }
+                Ok(outcome)
+            }
+            Err(failure) => {
+                if is_too_slow(&failure) {
+                    self.records_max = (sent / 4).max(1);
+                }
+                if failure.spares_connection() && session.roll_back(self.limits).await {
+                    self.session = Some(session);
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Whether the batch is more than the way to the server carries within the limit.
+fn is_too_slow(failure: &Failure) -> bool {
+    failure.phase == Phase::Copy
+        && match &failure.cause {
+            Cause::Timeout(_) => true,
+            // The server's own limit for a statement.
+            Cause::Answer(answer) => answer.code == "57014",
+            _ => false,
+        }
+}
+
+fn build_runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(RESOLVER_THREADS_MAX)
+        .thread_name("telesink-resolv")
+        .build()
+        .map_err(|error| Failure::new(Phase::Connect, Cause::Lost(format!("no event loop: {error}"))))
+}
+
+impl Sink for PostgresSink {
+    fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
+        if batch.entries.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let answer = self.write_batch(batch);
+        answer.map_err(|failure| failure.judge(&self.options.shown))
+    }
+
+    fn close(&mut self) -> Result<(), WriteError> {
+        if let (Some(runtime), Some(session)) = (&self.runtime, self.session.take()) {
+            runtime.block_on(session.close(CLOSE_MAX));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PostgresSink {
+    fn drop(&mut self) {
+        self.session = None;
+        if let Some(runtime) = self.runtime.take() {
+            // A thread may hang in the resolver for as long as that likes.
+            runtime.shutdown_background();
+        }
+    }
+}

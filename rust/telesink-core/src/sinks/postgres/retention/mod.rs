@@ -1,0 +1,212 @@
+//! Old rows: whole partitions are dropped, what is left is deleted in small pieces.
+//!
+//! The server's clock decides together with ours: whichever is behind, so that a clock that runs ahead deletes nothing.
+
+mod ledger;
+
+pub(super) use ledger::sweep_ledger;
+
+use super::failure::{Failure, Phase};
+use super::partitions::{LIMITS, Layout, Partition, look, with_right};
+use super::schema::{Names, Turn, alone, code_of};
+use super::session::{first_value, rows_touched, run};
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// Rows deleted in one transaction, at most.
+pub(super) const CHUNK_ROWS: u64 = 10_000;
+
+/// Pieces of work in one call of [`drop_old`], at most: partitions and chunks of rows. A batch may wait for its end.
+const PIECES_MAX: u64 = 4;
+
+/// How often a lock is asked for in vain. Every writer waits behind each attempt for up to the limit for locks.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Between two attempts: those who waited behind the last one have their turn.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The lock was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// The server ended one of two transactions that waited for each other.
+const DEADLOCK: &str = "40P01";
+
+/// There is no such table, or not any more.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Partitions that were dropped.
+    pub partitions: u64,
+    /// Rows that were deleted from the default partition.
+    pub rows: u64,
+    /// Whether something is left to do: for the next call, or for somebody else who is at it right now.
+    pub is_partial: bool,
+}
+
+/// What is older than the limit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Old {
+    /// The limit itself: the server's seconds since the Unix epoch.
+    pub(super) limit: f64,
+    /// Partitions whose rows are all older, the oldest first.
+    pub(super) partitions: Vec<Partition>,
+    /// The table that is no such partition but may hold older rows: the default partition, or all logs of a table
+    /// without partitions. Quoted and qualified.
+    pub(super) rest: Option<String>,
+    /// The table of logs itself, quoted and qualified.
+    logs: String,
+}
+
+/// What becomes of one piece of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// It is done: so many rows or partitions are gone. None, if somebody else was faster.
+    Done(u64),
+    /// Somebody else is at it.
+    Busy,
+}
+
+/// Looks for what is older than `keep`; `None` if there are no tables.
+pub(super) async fn find_old(
+    client: &Client,
+    names: &Names,
+    keep: Duration,
+    now_unix_nano: u64,
+) -> Result<Option<Old>, Failure> {
+    let Some(layout) = look(client, names, LIMITS).await? else { return Ok(None) };
+    let Layout { schema, now, is_partitioned, partitions, default } = layout;
+    let limit = now.min(now_unix_nano as f64 / 1e9) - keep.as_secs_f64();
+    let logs = format!("{schema}.telesink_logs");
+    let mut partitions: Vec<_> = partitions.into_iter().filter(|partition| partition.to <= limit).collect();
+    partitions.sort_by(|one, other| one.to.total_cmp(&other.to));
+    let rest = match default {
+        Some(default) if default.is_plain && default.bytes > 0 => Some(default.name),
+        None if !is_partitioned => Some(logs.clone()),
+        _ => None,
+    };
+    Ok(Some(Old { limit, partitions, rest, logs }))
+}
+
+/// Drops what is older than `keep`, a bounded part of it at once.
+pub(super) async fn drop_old(
+    client: &Client,
+    names: &Names,
+    keep: Duration,
+    now_unix_nano: u64,
+) -> Result<Dropped, Failure> {
+    work(client, names, keep, now_unix_nano).await.map_err(with_right)
+}
+
+async fn work(
+    client: &Client,
+    names: &Names,
+    keep: Duration,
+    now_unix_nano: u64,
+) -> Result<Dropped, Failure> {
+    let mut dropped = Dropped::default();
+    let Some(old) = find_old(client, names, keep, now_unix_nano).await? else { return Ok(dropped) };
+    let mut locks = Locks::default();
+    let mut pieces = 0;
+    let mut stuck = None;
+    for partition in &old.partitions {
+        if pieces == PIECES_MAX {
+            return Ok(Dropped { is_partial: true, ..dropped });
+        }
+        pieces += 1;
+        match old.drop_partition(client, &partition.name, &mut locks).await {
+            Ok(Piece::Done(partitions)) => dropped.partitions += partitions,
+            Ok(Piece::Busy) => return Ok(Dropped { is_partial: true, ..dropped }),
+            // One that others depend on must not keep the rest.
+            Err(failure) if !code_of(&failure).is_empty() && !is_lock(&failure) => {
+                stuck = stuck.or(Some(failure));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    dropped.is_partial = true;
+    while pieces < PIECES_MAX && dropped.is_partial {
+        pieces += 1;
+        match old.delete_chunk(client).await? {
+            Piece::Done(rows) => {
+                dropped.rows += rows;
+                dropped.is_partial = rows == CHUNK_ROWS;
+            }
+            Piece::Busy => break,
+        }
+    }
+    stuck.map_or(Ok(dropped), Err)
+}
+
+/// The attempts that are left in this call.
+#[derive(Debug)]
+pub(super) struct Locks {
+    attempts_left: u32,
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        Self { attempts_left: ATTEMPTS_MAX }
+    }
+}
+
+impl Old {
+    /// Drops one partition. Detached in the same transaction, so that nothing is left behind if the program ends in
+    /// between; not CONCURRENTLY, which is not possible beside a default partition.
+    pub(super) async fn drop_partition(
+        &self,
+        client: &Client,
+        name: &str,
+        locks: &mut Locks,
+    ) -> Result<Piece, Failure> {
+        let sql = format!("ALTER TABLE {} DETACH PARTITION {name};DROP TABLE {name}", self.logs);
+        loop {
+            let work = async || run(client, Phase::Schema, &sql).await.map(|_| ());
+            match alone(client, Turn::Skip, LIMITS, work).await {
+                Ok(Some(())) => return Ok(Piece::Done(1)),
+                Ok(None) => return Ok(Piece::Busy),
+                Err(failure) if code_of(&failure) == UNDEFINED_TABLE => return Ok(Piece::Done(0)),
+                Err(failure) if locks.attempts_left > 1 && is_lock(&failure) => {
+                    locks.attempts_left -= 1;
+                    tokio::time::sleep(ATTEMPT_PAUSE).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Deletes some of the old rows that are in no old partition; fewer than a whole chunk are the last.
+    pub(super) async fn delete_chunk(&self, client: &Client) -> Result<Piece, Failure> {
+        let Some(rest) = &self.rest else { return Ok(Piece::Done(0)) };
+        // By address, because there is no key; compared again, because an address can be given anew.
+        let sql = format!(
+            "DELETE FROM ONLY {rest} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ONLY {rest} WHERE {old} LIMIT {CHUNK_ROWS})) \
+             AND {old}",
+            old = self.condition(),
+        );
+        let work = async || Ok(rows_touched(&run(client, Phase::Schema, &sql).await?));
+        match alone(client, Turn::Skip, LIMITS, work).await {
+            Ok(Some(rows)) => Ok(Piece::Done(rows)),
+            Ok(None) => Ok(Piece::Busy),
+            Err(failure) if code_of(&failure) == UNDEFINED_TABLE => Ok(Piece::Done(0)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// How many old rows there are in no old partition.
+    pub(super) async fn count_rest(&self, client: &Client) -> Result<u64, Failure> {
+        let Some(rest) = &self.rest else { return Ok(0) };
+        let sql = format!("SELECT count(*) FROM ONLY {rest} WHERE {}", self.condition());
+        let answer = run(client, Phase::Schema, &sql).await?;
+        Ok(first_value(&answer).and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    fn condition(&self) -> String {
+        format!("ts < to_timestamp({:.6})", self.limit)
+    }
+}
+
+fn is_lock(failure: &Failure) -> bool {
+    matches!(code_of(failure), LOCK_NOT_AVAILABLE | DEADLOCK)
+}

@@ -1,0 +1,158 @@
+//! One batch, one transaction: guard, rows, COMMIT.
+
+use super::copy::{self, CHUNK_BYTES, Common, Encoder};
+use super::failure::{Cause, Failure, Phase};
+use super::ledger::{Guard, Step};
+use super::session::{Session, rows_touched, run, within};
+use super::{Dedupe, Options};
+use crate::record::id::format_uuid;
+use crate::sinks::{Batch, Entry, Limits, Outcome};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use futures_util::future::join;
+use std::fmt::Write;
+use std::pin::pin;
+use std::time::Duration;
+use tokio_postgres::{Client, Statement};
+
+/// Stores the first `count` records of the batch.
+pub(super) async fn store(
+    session: &mut Session,
+    options: &Options,
+    limits: Limits,
+    batch: &Batch<'_>,
+    count: usize,
+) -> Result<Outcome, Failure> {
+    let entries = batch.entries.get(..count).unwrap_or(batch.entries);
+    let mut buffer = [0; 36];
+    format_uuid(&batch.instance, &mut buffer);
+    let step = Step {
+        table: options.names.ledger(),
+        instance: std::str::from_utf8(&buffer).unwrap_or_default(),
+        lane: batch.lane,
+        previous: batch.previous_seq,
+        last: entries.last().map_or(0, |entry| entry.seq),
+    };
+    let client = session.client();
+    let (guard, copy) = open(client, options, limits, &step).await?;
+    let mut outcome = Outcome::default();
+    let entries = match guard {
+        Guard::All => entries,
+        Guard::RolledBack(lost) => {
+            outcome.rolled_back = lost;
+            entries
+        }
+        Guard::Above(seq) => {
+            let stored = entries.partition_point(|entry| entry.seq <= seq);
+            outcome.duplicates_suppressed = stored as u64;
+            entries.get(stored..).unwrap_or_default()
+        }
+    };
+    if !entries.is_empty() {
+        send(client, &copy, limits, batch, entries, session.resource).await?;
+        if options.dedupe == Dedupe::Id {
+            let merge = copy::merge_sql(options.names.logs());
+            let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &merge)).await?;
+            outcome.duplicates_suppressed = (entries.len() as u64).saturating_sub(rows_touched(&merged));
+        }
+    }
+    // PgBouncer gives the server to somebody else after COMMIT: nothing of ours may be left on it. The message that
+    // forgets the statement is sent before.
+    drop(copy);
+    within(limits.write, Phase::Commit, run(client, Phase::Commit, "COMMIT")).await?;
+    Ok(outcome)
+}
+
+/// Begins the transaction. The statement of the COPY is prepared in the same round trip.
+async fn open(
+    client: &Client,
+    options: &Options,
+    limits: Limits,
+    step: &Step<'_>,
+) -> Result<(Guard, Statement), Failure> {
+    let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned();
+    write_limits(&mut sql, limits.write);
+    if let Some(level) = options.synchronous_commit {
+        let _ = write!(sql, "SET LOCAL synchronous_commit = {level};");
+    }
+    match options.dedupe {
+        Dedupe::Ledger => step.write_guard(&mut sql),
+        Dedupe::Id => sql.push_str(&copy::staging_sql(options.names.logs())),
+        Dedupe::None => {}
+    }
+    let prepared = async {
+        let table = if options.dedupe == Dedupe::Id { copy::STAGING } else { options.names.logs() };
+        let statement = client.prepare(&copy::copy_sql(table)).await;
+        statement.map_err(|error| Failure::of(Phase::Guard, &error))
+    };
+    let both = async { Ok(join(run(client, Phase::Guard, &sql), prepared).await) };
+    let (guarded, prepared) = within(limits.write, Phase::Guard, both).await?;
+    // In this order: in a transaction that has failed, the second error says nothing but that.
+    let (guarded, copy) = (guarded?, prepared?);
+    let guard = if options.dedupe != Dedupe::Ledger || rows_touched(&guarded) == 1 {
+        Guard::All
+    } else {
+        within(limits.write, Phase::Guard, step.look(client)).await?
+    };
+    Ok((guard, copy))
+}
+
+/// The server's own limits, for this transaction: whatever the role has, and also if this process is gone or stopped. A
+/// transaction that hangs would keep the ledger row locked.
+fn write_limits(sql: &mut String, limit: Duration) {
+    let statement = limit.as_millis().clamp(1, i32::MAX as u128);
+    // Shorter, so that the server's answer, which says what it waited for, comes before our own limit.
+    let lock = (statement * 4 / 5).max(1);
+    let _ = write!(
+        sql,
+        "SET LOCAL statement_timeout = {statement};SET LOCAL lock_timeout = {lock};\
+         SET LOCAL idle_in_transaction_session_timeout = {statement};"
+    );
+}
+
+/// Sends the rows in chunks, while the server reads the one before.
+async fn send(
+    client: &Client,
+    copy: &Statement,
+    limits: Limits,
+    batch: &Batch<'_>,
+    entries: &[Entry],
+    resource: i64,
+) -> Result<(), Failure> {
+    let program = batch.tables.resource();
+    let scopes = batch.tables.scopes();
+    let common = Common { service: &program.service_name, instance: &batch.instance, resource };
+    let starting = async {
+        let sink = client.copy_in::<_, Bytes>(copy).await;
+        sink.map_err(|error| Failure::of(Phase::Copy, &error))
+    };
+    let mut sink = pin!(within(limits.write, Phase::Copy, starting).await?);
+    let mut encoder = Encoder::new();
+    for entry in entries {
+        let scope = entry.record.header().scope as usize;
+        let logger = scopes.get(scope).map_or("", |scope| scope.name.as_str());
+        encoder.row(entry, logger, &common);
+        if encoder.len() >= CHUNK_BYTES {
+            let chunk = encoder.take();
+            feed(sink.feed(chunk), limits.write).await?;
+        }
+    }
+    feed(sink.feed(encoder.finish()), limits.write).await?;
+    let finishing = async { sink.finish().await.map_err(|error| Failure::of(Phase::Copy, &error)) };
+    let stored = within(limits.write, Phase::Copy, finishing).await?;
+    if stored == entries.len() as u64 {
+        return Ok(());
+    }
+    // A trigger or rule swallows rows; what it does with them is its owner's business, but they are not stored.
+    let message = format!("the server stored {stored} rows of {}", entries.len());
+    let hint = "look for a trigger or rule on the table that leaves rows out".to_owned();
+    Err(Failure::new(Phase::Copy, Cause::Config { message, hint }))
+}
+
+async fn feed(
+    feeding: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    limit: Duration,
+) -> Result<(), Failure> {
+    within(limit, Phase::Copy, async { feeding.await.map_err(|error| Failure::of(Phase::Copy, &error)) })
+        .await
+}

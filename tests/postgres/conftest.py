@@ -1,0 +1,82 @@
+"""Real Postgres servers for the tests here. Not on Windows, which lacks the signals of the rig."""
+
+import sys
+
+import pytest
+
+if sys.platform == "win32":
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from postgres import servers
+
+    @pytest.fixture(scope="session")
+    def workshops():
+        """Makes clusters of every build; see `servers.Workshop`."""
+        made = {}
+
+        def of(major):
+            if major not in made:
+                made[major] = servers.Workshop(major)
+            return made[major]
+
+        yield of
+        for workshop in made.values():
+            workshop.close()
+
+    @pytest.fixture(scope="session")
+    def running(workshops):
+        """One running server for each build, shared by all tests that do not harm it."""
+        started = {}
+
+        def of(major):
+            if major not in started:
+                started[major] = workshops(major).cluster().start()
+            return started[major]
+
+        yield of
+        for server in started.values():
+            server.close()
+
+    @pytest.fixture
+    def server(running):
+        """The newest server; shared, so leave it as it is."""
+        return running(servers.newest())
+
+    @pytest.fixture
+    def database(server):
+        """A fresh database on the shared server."""
+        return servers.Database(server, server.create_database())
+
+    @pytest.fixture(params=sorted(servers.builds()))
+    def each_database(running, request):
+        """A fresh database on a server of every build."""
+        server = running(request.param)
+        return servers.Database(server, server.create_database())
+
+    @pytest.fixture
+    def make_server(workshops):
+        """Make servers of a test's own, which it may kill; settings are keywords."""
+        made = []
+
+        def make(**settings):
+            server = workshops(servers.newest()).cluster(**settings)
+            made.append(server)
+            return server.start()
+
+        yield make
+        for server in made:
+            server.close()
+
+    @pytest.fixture
+    def make_standby(workshops):
+        """Make a standby of a running server."""
+        made = []
+
+        def make(primary, **settings):
+            server = workshops(servers.newest()).standby_of(primary, **settings)
+            made.append(server)
+            return server.start()
+
+        yield make
+        for server in made:
+            server.close()
