@@ -51,9 +51,10 @@ test: setup test-rust test-loom test-python types ## Run every test
 test-rust: ## Test the Rust core, documentation examples included
 	TELESINK_TEST_POSTGRES_BIN="$$("$(VENV_PYTHON)" tests/postgres/servers.py 2>/dev/null)" cargo test --locked -p telesink-core
 
+# Not plain `--cfg loom`: tokio hears of that, too, and comes without its sockets.
 # Loom tries every interleaving, so its tests are optimised; whole-program optimisation would cost minutes for nothing.
 .PHONY: test-loom
-test-loom: export RUSTFLAGS := --cfg loom
+test-loom: export RUSTFLAGS := --cfg telesink_loom
 test-loom: export CARGO_TARGET_DIR := target/loom
 test-loom: export CARGO_PROFILE_RELEASE_LTO := off
 test-loom: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16

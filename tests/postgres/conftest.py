@@ -58,8 +58,8 @@ else:
         """Make servers of a test's own, which it may kill; settings are keywords."""
         made = []
 
-        def make(**settings):
-            server = workshops(servers.newest()).cluster(**settings)
+        def make(major=None, **settings):
+            server = workshops(major or servers.newest()).cluster(**settings)
             made.append(server)
             return server.start()
 

@@ -1,5 +1,6 @@
 """What tests look at: the counters of a sink, the lines on standard error, the dead letters."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,9 +12,13 @@ DEADLINE_SECONDS = 30.0
 
 def make_tables(database):
     """Make the tables as a person would: with what `telesink schema` prints."""
+    database.sql(_schema())
+
+
+@functools.cache
+def _schema():
     command = [sys.executable, "-m", "telesink", "schema", "--dialect", "postgres"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    database.sql(shown.stdout)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def records(count, refused=(), start=0):

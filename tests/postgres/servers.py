@@ -50,6 +50,13 @@ def newest():
     return max(builds())
 
 
+def newest_with_tls():
+    """The newest major version of a build that can encrypt: the wheel's cannot, Debian's can."""
+    able = [major for major, folder in builds().items() if b"libssl" in (folder / "postgres").read_bytes()]
+    assert able, "no Postgres that can encrypt: install Debian's package postgresql"
+    return max(able)
+
+
 def _major(folder):
     shown = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True)
     return int(re.search(r"\d+", shown.stdout)[0])
@@ -68,6 +75,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def until_death_of_parent():
+    """What a command begins with to end when the tests end, even by SIGKILL; only Linux has it."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "QUIT"] if program else []
 
 
 class Workshop:
@@ -179,7 +192,7 @@ class Server:
         command = [self.workshop.programs / "postgres", "-D", self.data, f"-k{self.folder}", f"-p{self.port}"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *options],
+                [*until_death_of_parent(), *command, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -12,7 +12,7 @@ import telesink
 
 
 def test_every_column_holds_what_was_logged(each_database):
-    """P-contract: types and values, on every build."""
+    """S0-13: types and values, on every build."""
     handler = telesink.install_logging(each_database.dsn(), level="DEBUG", resource={"service.name": "shop"})
     before = dt.datetime.now(dt.UTC)
     with telesink.context(user_id="u1"):
@@ -44,7 +44,7 @@ def test_every_column_holds_what_was_logged(each_database):
 
 
 def test_times_are_stored_to_the_microsecond_and_ids_of_traces_as_they_are(database):
-    """P-contract: timestamptz in microseconds, trace ids as uuid, span ids as hex."""
+    """S0-12: the own time of a record; timestamptz in microseconds, trace ids as uuid, span ids as hex."""
     pipeline = telesink.Pipeline(database.dsn())
     trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     at = dt.datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=dt.UTC)
@@ -66,7 +66,7 @@ def test_every_way_of_deduplication_stores_every_record_once(database, dedupe):
 
 
 def test_a_million_records_of_four_threads_are_all_there_once_and_in_order(each_database):
-    """O1, O2, O3: rows = accepted, none twice, the order of each thread kept."""
+    """S0-10, O1, O2, O3: rows = accepted, none twice, the order of each thread kept."""
     threads, each = 4, 250_000
     pipeline = telesink.Pipeline(each_database.dsn(), when_full="block", block_timeout_seconds=60)
 
@@ -102,3 +102,11 @@ def test_metadata_is_json_that_postgres_can_search(database):
     )
     assert found == [("x",)]
     assert database.sql("SELECT attributes #>> '{nested,deep,1,k}' FROM telesink_logs") == [("v",)]
+
+
+def test_a_context_id_that_is_no_uuid_is_kept_as_it_was_given(database):
+    """S0-20: attribution is never lost for its form."""
+    pipeline = telesink.Pipeline(database.dsn())
+    pipeline.enqueue({"body": "x", "context_id": "ctx_12ab"})
+    assert pipeline.close(30).complete
+    assert database.sql("SELECT attributes->>'context_id' FROM telesink_logs") == [("ctx_12ab",)]

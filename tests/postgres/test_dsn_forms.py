@@ -1,8 +1,11 @@
 """Every way in which libpq's users say where the server is really leads there."""
 
+import contextlib
+import os
+
 import pytest
-from postgres.observing import numbers, records
-from postgres.servers import Database, free_port
+from postgres.observing import make_tables, numbers, records
+from postgres.servers import Database, free_port, newest
 
 import telesink
 
@@ -17,15 +20,11 @@ COUNT = 100
 @pytest.fixture(scope="module")
 def guarded_server(workshops):
     """A server that asks for a password everywhere, sockets included."""
-    from postgres import servers
-
-    server = workshops(servers.newest()).cluster().start()
-    with server.connect() as connection:
-        words = connection.execute("SELECT quote_literal(%s)", (PASSWORD,)).fetchone()[0]
-    server.sql(f"CREATE ROLE app LOGIN SUPERUSER PASSWORD {words}")
-    server.set_access("local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256")
-    yield server
-    server.close()
+    with contextlib.closing(workshops(newest()).cluster().start()) as server:
+        ((words,),) = server.sql("SELECT quote_literal(%s)", PASSWORD)
+        server.sql(f"CREATE ROLE app LOGIN SUPERUSER PASSWORD {words}")
+        server.set_access("local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256")
+        yield server
 
 
 @pytest.fixture
@@ -37,8 +36,6 @@ def guarded(guarded_server):
 @pytest.fixture(autouse=True)
 def no_libpq(monkeypatch, tmp_path):
     """Nothing of whoever runs the tests."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("PG")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -51,7 +48,7 @@ FORMS = {
     "another driver": "postgresql+asyncpg://app:{in_uri}@127.0.0.1:{port}/{name}",
     "URI with all in the query": "postgresql:///?host=127.0.0.1&port={port}&user=app&password={in_uri}&dbname={name}",
     "keywords": "host=127.0.0.1 port={port} user=app password={in_keywords} dbname={name}",
-    "keywords with blanks": "host = 127.0.0.1  port= {port} user =app\tpassword={in_keywords} dbname='{name}'",
+    "blanks": "host = 127.0.0.1  port= {port} user =app\t password={in_keywords} dbname='{name}'",
     "address": "postgresql://app:{in_uri}@db.example.com:{port}/{name}?hostaddr=127.0.0.1&sslmode=prefer",
     "name": "postgresql://app:{in_uri}@localhost:{port}/{name}?hostaddr=127.0.0.1",
     "socket in the query": "postgresql://app:{in_uri}@/{name}?host={folder}&port={port}",
@@ -154,18 +151,15 @@ def test_a_service_is_found_in_the_service_file(guarded, monkeypatch, tmp_path, 
 
 def test_options_are_parameters_of_the_session(guarded):
     """P22: options=-c …, and the name by which the server knows the connection."""
-    telling = "SELECT current_setting('work_mem')"
     make_triggered(guarded, "current_setting('work_mem')")
     dsn = fill(FORMS["URI"], guarded) + "?options=-c%20work_mem%3D5MB"
     check_delivers(dsn, guarded)
     assert guarded.sql("SELECT DISTINCT event_name FROM telesink_logs") == [("5MB",)]
-    assert guarded.sql(telling) != [("5MB",)]
+    assert guarded.sql("SHOW work_mem") != [("5MB",)]
 
 
 def make_triggered(database, expression):
     """Let each row note what an expression gives inside the transaction that stores it."""
-    from postgres.observing import make_tables
-
     make_tables(database)
     database.sql(
         f"CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$"

@@ -1,9 +1,9 @@
-//! The synchronisation types of the lane's protocols, exchanged for loom's under `--cfg loom` so that the wake
+//! The synchronisation types of the lane's protocols, exchanged for loom's under `--cfg telesink_loom` so that the wake
 //! protocol, the byte budget and the flush barrier can be checked over all interleavings.
 
-#[cfg(loom)]
+#[cfg(telesink_loom)]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
-#[cfg(not(loom))]
+#[cfg(not(telesink_loom))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
 /// Locks, ignoring poison: a panic elsewhere must not take logging down with it, and every critical section here

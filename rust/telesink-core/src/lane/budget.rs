@@ -111,7 +111,7 @@ impl Budget {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(telesink_loom)))]
 mod tests {
     use super::*;
 

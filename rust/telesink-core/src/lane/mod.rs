@@ -8,7 +8,7 @@ mod budget;
 mod dead_letter;
 mod deliver;
 mod filter;
-#[cfg(all(test, loom))]
+#[cfg(all(test, telesink_loom))]
 mod loom_tests;
 mod loss;
 mod offer;

@@ -1,13 +1,20 @@
 //! JSON text from records, for sinks that store attributes as JSON and for the dead-letter file.
 
-use super::value::{Value, list, map};
-use super::view::LogView;
+use super::value::{Value, list, map, pair};
+use super::view::{ATTRIBUTES, LogView};
+use super::wire::{Fields, Wire};
 use std::collections::HashSet;
 
 /// Writes a quoted and escaped JSON string.
 pub fn write_str(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    if !needs_escape(bytes) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut copied = 0;
     for (index, &byte) in bytes.iter().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
@@ -33,6 +40,13 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(&bytes[copied..]);
     out.push(b'"');
+}
+
+/// Looks at every byte without a branch, so that the compiler can look at many at once.
+#[inline]
+#[expect(clippy::needless_bitwise_bool, reason = "without branches the compiler looks at many bytes at once")]
+fn needs_escape(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
 /// Writes a value. Bytes become base64 text; a double that JSON cannot hold becomes its name as text.
@@ -65,33 +79,88 @@ const NAMES_COMPARED_MAX: usize = 32;
 /// Writes pairs as an object. Of a name that stands there twice the first is written: readers of JSON differ in which
 /// one they take, and what a program said itself comes before what telesink adds.
 pub fn write_object<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>) {
-    let mut written = [""; NAMES_COMPARED_MAX];
-    let mut count = 0;
-    let mut more = HashSet::new();
+    let mut names = Names::default();
     out.push(b'{');
     for (key, value) in pairs {
-        if written[..count].contains(&key) || (!more.is_empty() && more.contains(key)) {
-            continue;
-        }
-        if count > 0 {
-            out.push(b',');
-        }
-        if count < NAMES_COMPARED_MAX {
-            written[count] = key;
-            count += 1;
-        } else {
-            more.insert(key);
-        }
-        write_str(out, key);
-        out.push(b':');
-        write_value(out, value);
+        write_pair(out, &mut names, key, value);
     }
     out.push(b'}');
 }
 
+/// The names that an object has so far.
+struct Names<'a> {
+    written: [&'a str; NAMES_COMPARED_MAX],
+    count: usize,
+    more: HashSet<&'a str>,
+    /// One bit for each kind of name seen: most names are the only one of their kind, and compared with nothing.
+    kinds: u64,
+}
+
+impl Default for Names<'_> {
+    fn default() -> Self {
+        Self { written: [""; NAMES_COMPARED_MAX], count: 0, more: HashSet::new(), kinds: 0 }
+    }
+}
+
+impl<'a> Names<'a> {
+    /// Whether the name is new.
+    #[inline]
+    fn insert(&mut self, name: &'a str) -> bool {
+        let kind = 1 << kind_of(name);
+        if self.kinds & kind != 0
+            && (self.written[..self.count].contains(&name)
+                || (!self.more.is_empty() && self.more.contains(name)))
+        {
+            return false;
+        }
+        self.kinds |= kind;
+        if self.count < NAMES_COMPARED_MAX {
+            self.written[self.count] = name;
+            self.count += 1;
+        } else {
+            self.more.insert(name);
+        }
+        true
+    }
+}
+
+#[inline]
+fn write_pair<'a>(out: &mut Vec<u8>, names: &mut Names<'a>, key: &'a str, value: Value<'a>) {
+    let is_first = names.count == 0;
+    if !names.insert(key) {
+        return;
+    }
+    if !is_first {
+        out.push(b',');
+    }
+    write_str(out, key);
+    out.push(b':');
+    write_value(out, value);
+}
+
+/// A number below 64 that seldom is the same for two names: from the length, the last byte and one in the middle.
+#[inline]
+fn kind_of(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let last = u32::from(bytes.last().copied().unwrap_or(0));
+    let middle = u32::from(bytes.get(bytes.len() / 2).copied().unwrap_or(0));
+    (bytes.len() as u32).wrapping_mul(31).wrapping_add(last.wrapping_mul(7)).wrapping_add(middle) & 63
+}
+
 /// Writes the attributes of a record as an object.
 pub fn write_attributes(out: &mut Vec<u8>, view: &LogView<'_>) {
-    write_object(out, view.attributes());
+    let mut names = Names::default();
+    out.push(b'{');
+    // Loops instead of `view.attributes()`: through an iterator, each pair is copied twice.
+    for part in view.parts() {
+        for field in Fields::new(part) {
+            if let (ATTRIBUTES, Wire::Bytes(message)) = field {
+                let (key, value) = pair(message);
+                write_pair(out, &mut names, key, value);
+            }
+        }
+    }
+    out.push(b'}');
 }
 
 fn write_double(out: &mut Vec<u8>, number: f64) {

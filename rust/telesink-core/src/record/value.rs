@@ -152,6 +152,17 @@ impl<'a> Value<'a> {
     /// Reads an `AnyValue` message.
     #[inline]
     pub fn read(message: &'a [u8]) -> Self {
+        match message {
+            // The usual text is short, its length one byte.
+            [0x0a, length, bytes @ ..] if *length < 0x80 && usize::from(*length) == bytes.len() => {
+                Value::Str(text(bytes))
+            }
+            [0x10, value] => Value::Bool(*value != 0),
+            _ => Self::read_any(message),
+        }
+    }
+
+    fn read_any(message: &'a [u8]) -> Self {
         match Fields::new(message).next() {
             Some((1, Wire::Bytes(bytes))) => Value::Str(text(bytes)),
             Some((2, Wire::Varint(value))) => Value::Bool(value != 0),
@@ -192,6 +203,19 @@ pub fn map(inner: &[u8]) -> impl Iterator<Item = (&str, Value<'_>)> {
 /// Reads a `KeyValue` message.
 #[inline]
 pub fn pair(message: &[u8]) -> (&str, Value<'_>) {
+    // As `put_pair` writes it, with lengths of one byte.
+    if let [0x0a, length, rest @ ..] = message
+        && *length < 0x80
+        && let Some((key, [0x12, length, value @ ..])) = rest.split_at_checked(usize::from(*length))
+        && *length < 0x80
+        && usize::from(*length) == value.len()
+    {
+        return (text(key), Value::read(value));
+    }
+    any_pair(message)
+}
+
+fn any_pair(message: &[u8]) -> (&str, Value<'_>) {
     let mut key = "";
     let mut value = Value::Null;
     for (number, wire) in Fields::new(message) {

@@ -5,7 +5,7 @@ use super::wire::{Fields, Wire};
 use super::{Header, Record};
 
 /// The OTLP number of `LogRecord.attributes`.
-const ATTRIBUTES: u32 = 6;
+pub(super) const ATTRIBUTES: u32 = 6;
 
 /// A log record as sinks read it.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,11 @@ impl<'a> LogView<'a> {
             (ATTRIBUTES, Wire::Bytes(message)) => Some(pair(message)),
             _ => None,
         })
+    }
+
+    /// The messages that attributes stand in, in order.
+    pub(super) fn parts(&self) -> [&'a [u8]; 2] {
+        [self.message, self.appended]
     }
 
     /// The attribute called `name`; the first one if the name stands there twice.

@@ -84,7 +84,19 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        // Tags and nearly all lengths are one byte.
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Some(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for (index, byte) in self.rest.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -108,6 +120,22 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        // Most fields are texts and messages whose tag and length are one byte.
+        if let [tag, length, rest @ ..] = self.rest
+            && *tag < 0x80
+            && *tag & 7 == 2
+            && *length < 0x80
+            && let Some((bytes, rest)) = rest.split_at_checked(usize::from(*length))
+        {
+            self.rest = rest;
+            return Some((u32::from(*tag >> 3), Wire::Bytes(bytes)));
+        }
+        self.next_any()
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn next_any(&mut self) -> Option<(u32, Wire<'a>)> {
         if self.rest.is_empty() {
             return None;
         }

@@ -105,6 +105,9 @@ impl Options {
 /// Shortest time that rows can be kept: partitions are days.
 const KEEP_MIN: Duration = Duration::from_hours(24);
 
+/// SQLSTATE: there is no such table.
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// Threads that may hang in the system's resolver at once; the connection itself needs none.
 const RESOLVER_THREADS_MAX: usize = 2;
 
@@ -144,11 +147,21 @@ impl PostgresSink {
         let was_open = self.session.is_some();
         match self.attempt(batch).await {
             // The server, or something on the way, has closed an idle connection. Nothing of the batch was sent.
-            Err(failure) if was_open && failure.phase == Phase::Guard && failure.is_end_of_connection() => {
+            // Or the tables were dropped, and a new session may make them.
+            Err(failure)
+                if was_open
+                    && failure.phase == Phase::Guard
+                    && (failure.is_end_of_connection() || self.can_mend(&failure)) =>
+            {
                 self.attempt(batch).await
             }
             answer => answer,
         }
+    }
+
+    fn can_mend(&self, failure: &Failure) -> bool {
+        let is_missing = matches!(&failure.cause, Cause::Answer(answer) if answer.code == UNDEFINED_TABLE);
+        is_missing && self.options.creates_schema
     }
 
     /// A connection, and what there is to tell about the tables.

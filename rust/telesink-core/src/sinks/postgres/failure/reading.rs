@@ -30,7 +30,16 @@ fn read(answer: &DbError) -> Answer {
         constraint: text(answer.constraint()),
         table: text(answer.table()),
         column: text(answer.column().or_else(|| answer.where_().and_then(column_of_copy))),
-        is_fatal: matches!(answer.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+        is_fatal: is_fatal(answer),
+    }
+}
+
+/// Whether the server ends the connection with it. Old poolers leave out the severity that is the same in every
+/// language; theirs is English.
+fn is_fatal(answer: &DbError) -> bool {
+    match answer.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        None => matches!(answer.severity(), "FATAL" | "PANIC"),
     }
 }
 

@@ -76,8 +76,8 @@ pub(in super::super) async fn alone<T>(
             Ok(done)
         }
         Err(failure) => {
-            // If even this fails the connection is in an unknown state, and that is the news.
-            run(client, Phase::Schema, "ROLLBACK").await?;
+            // Should this fail too, the connection is gone, and the first answer says why.
+            drop(run(client, Phase::Schema, "ROLLBACK").await);
             Err(failure)
         }
     }
