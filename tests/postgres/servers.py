@@ -21,6 +21,9 @@ from pathlib import Path
 import psycopg
 
 START_SECONDS_MAX = 60.0
+FOLDER_PREFIX = "tspg"
+#: A whole run fills 2.7 GB.
+MEMORY_BYTES_MIN = 4 * 2**30
 SUPERUSER = "postgres"
 
 #: Small and forgetful: no test of the suite is about what Postgres survives.
@@ -77,6 +80,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def _place():
+    """Where clusters lie: in memory if there is plenty, because some disks take minutes to remove them."""
+    disk, memory = Path(tempfile.gettempdir()), Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        return disk
+    found = os.statvfs(memory)
+    is_fit = found.f_bavail * found.f_frsize >= MEMORY_BYTES_MIN and not found.f_flag & os.ST_NOEXEC
+    return memory if is_fit else disk
+
+
+def _sweep(place):
+    """Remove what tests that were killed have left."""
+    for folder in place.glob(f"{FOLDER_PREFIX}*-*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
+        if Path("/proc/self").exists() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def until_death_of_parent():
     """What a command begins with to end when the tests end, even by SIGKILL; only Linux has it."""
     program = shutil.which("setpriv")
@@ -90,7 +111,9 @@ class Workshop:
         self.major = major
         self.user = other_user()
         # Not pytest's own folder: nobody else may enter that, and the name of a socket must be short.
-        self.folder = Path(tempfile.mkdtemp(prefix="tspg"))
+        place = _place()
+        _sweep(place)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=place))
         self.folder.chmod(0o711)
         self.programs = self._reachable(builds()[major])
         self._numbers = itertools.count()

@@ -170,11 +170,15 @@ def test_a_standby_that_lacked_commits_is_told_and_gets_everything_after(make_se
     wait_until(lambda: replica.count() == (500, 500), "replication")
 
     standby.sql("SELECT pg_wal_replay_pause()")
-    for (pid,) in standby.sql("SELECT pid FROM pg_stat_wal_receiver"):
+    receivers = [pid for (pid,) in standby.sql("SELECT pid FROM pg_stat_wal_receiver")]
+    for pid in receivers:
         standby.send(pid, signal.SIGSTOP)
     pipeline.enqueue_many({"body": str(number)} for number in range(500, 800))
     assert pipeline.flush(30).complete
     primary.kill()
+    # It must not wake once more: what the primary has sent waits in its socket.
+    for pid in receivers:
+        standby.send(pid, signal.SIGKILL)
     standby.close()
     (standby.data / "standby.signal").unlink()
     standby.start()

@@ -110,10 +110,14 @@ def dsn_of(target: str) -> str:
     is_file = found[1].lower() == "sqlite" if found else not KEYWORDS.match(text) or Path(text).exists()
     if not is_file:
         return text
-    path = database_path(text)
+    hint = "name the file that a program with telesink writes, or a DSN"
+    try:
+        path = database_path(text)
+    except CommandError as error:
+        # Its hints are about reading.
+        raise CommandError(error.message, hint=hint, exit_code=error.exit_code) from error
     if not path.is_file():
         what = f"{path} is a directory" if path.is_dir() else f"there is no file {path}"
-        hint = "name the file that a program with telesink writes"
         raise CommandError(what, hint=hint, exit_code=USAGE_EXIT_CODE)
     return text if found else f"sqlite:///{quote(str(path.absolute()))}"
 

@@ -90,8 +90,11 @@ impl Maintenance {
     }
 
     fn run<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, WriteError> {
-        let done = self.runtime.block_on(within(PIECE_MAX, Phase::Schema, work()));
-        done.map_err(|failure| failure.judge(&self.options.shown))
+        self.attempt(work).map_err(|failure| failure.judge(&self.options.shown))
+    }
+
+    fn attempt<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        self.runtime.block_on(within(PIECE_MAX, Phase::Schema, work()))
     }
 
     /// Says good-bye to the server.
@@ -110,6 +113,8 @@ struct TablePrune {
     /// Of the partitions in the scope.
     next: usize,
     waits: u32,
+    /// Why a partition could not be dropped: told at the end, because it must not keep the others.
+    stuck: Option<WriteError>,
 }
 
 /// Connects, and looks for what is old.
@@ -126,7 +131,7 @@ pub(super) fn prune(options: Options, limits: Limits, age: Age) -> Result<Box<dy
     let partitions = partitions.map(|old| OldPartition { name: old.shown.clone(), rows: old.rows }).collect();
     let before_unix_nano = (old.limit.max(0.0) * 1e9) as u64;
     let scope = Scope { before_unix_nano, partitions, rows, gives_back: true };
-    Ok(Box::new(TablePrune { maintenance, old, scope, next: 0, waits: 0 }))
+    Ok(Box::new(TablePrune { maintenance, old, scope, next: 0, waits: 0, stuck: None }))
 }
 
 impl Prune for TablePrune {
@@ -139,24 +144,40 @@ impl Prune for TablePrune {
         while let Some(partition) = self.old.partitions.get(self.next) {
             let mut locks = retention::Locks::default();
             let drop_it = async || self.old.drop_partition(client, &partition.name, &mut locks).await;
-            match self.maintenance.run(drop_it)? {
-                retention::Piece::Busy => return self.wait(),
+            match self.maintenance.attempt(drop_it) {
+                Ok(retention::Piece::Busy) => return self.wait(),
                 // Somebody else was faster.
-                retention::Piece::Done(0) => self.next += 1,
-                retention::Piece::Done(_) => {
+                Ok(retention::Piece::Done(0)) => self.next += 1,
+                Ok(retention::Piece::Done(_)) => {
                     self.next += 1;
                     return Ok(Some(Piece::Partition(partition.shown.clone())));
                 }
+                Err(failure) => {
+                    let is_stuck = retention::is_stuck(&failure);
+                    let error = self.judge(failure);
+                    if !is_stuck {
+                        return Err(error);
+                    }
+                    self.stuck.get_or_insert(error);
+                    self.next += 1;
+                }
             }
         }
-        match self.maintenance.run(async || self.old.delete_chunk(client).await)? {
-            retention::Piece::Busy => self.wait(),
-            retention::Piece::Done(rows) => Ok((rows > 0).then_some(Piece::Rows(rows))),
+        match self.maintenance.attempt(async || self.old.delete_chunk(client).await) {
+            Ok(retention::Piece::Busy) => self.wait(),
+            Ok(retention::Piece::Done(0)) => self.stuck.take().map_or(Ok(None), Err),
+            Ok(retention::Piece::Done(rows)) => Ok(Some(Piece::Rows(rows))),
+            Err(failure) => Err(self.judge(failure)),
         }
     }
 }
 
 impl TablePrune {
+    fn judge(&self, failure: Failure) -> WriteError {
+        let failure = partitions::with_right(failure, "run it as the role that owns the tables");
+        failure.judge(&self.maintenance.options.shown)
+    }
+
     fn wait(&mut self) -> Result<Option<Piece>, WriteError> {
         self.waits += 1;
         let is_enough = self.waits > WAITS_MAX;

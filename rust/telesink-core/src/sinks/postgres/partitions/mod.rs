@@ -61,7 +61,8 @@ pub(super) async fn make_ahead(
     now_unix_nano: u64,
     days_ahead: u32,
 ) -> Result<Made, Failure> {
-    work(client, names, now_unix_nano, days_ahead).await.map_err(with_right)
+    let done = work(client, names, now_unix_nano, days_ahead).await;
+    done.map_err(|failure| with_right(failure, LEAVE_IT))
 }
 
 async fn work(client: &Client, names: &Names, now_unix_nano: u64, days_ahead: u32) -> Result<Made, Failure> {
@@ -98,12 +99,14 @@ async fn work(client: &Client, names: &Names, now_unix_nano: u64, days_ahead: u3
     Ok(made)
 }
 
-/// Only the owner of a table can change it. A role that may do no more than write can leave that to others.
-pub(super) fn with_right(failure: Failure) -> Failure {
+/// What a role can do that may write and no more: only the owner of a table can change it.
+pub(super) const LEAVE_IT: &str = "let this role own the table and create others in its schema; or set \
+                                   create_schema=false, and have partitions made and dropped by somebody else";
+
+/// The same failure, with this hint if a right is missing.
+pub(super) fn with_right(failure: Failure, hint: &str) -> Failure {
     match failure.cause {
         Cause::Answer(answer) if answer.code == INSUFFICIENT_PRIVILEGE => {
-            let hint = "let this role own the table and create others in its schema; or set create_schema=false, and have \
-                        partitions made and dropped by somebody else";
             Failure::new(failure.phase, Cause::Config { message: answer.message, hint: hint.to_owned() })
         }
         _ => failure,

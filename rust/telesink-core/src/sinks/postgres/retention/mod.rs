@@ -7,7 +7,7 @@ mod ledger;
 pub(super) use ledger::sweep_ledger;
 
 use super::failure::{Failure, Phase};
-use super::partitions::{LIMITS, Layout, Partition, look, with_right};
+use super::partitions::{LEAVE_IT, LIMITS, Layout, Partition, look, with_right};
 use super::schema::{Names, Turn, alone, code_of};
 use super::session::{first_value, rows_touched, run};
 use std::time::Duration;
@@ -96,7 +96,8 @@ pub(super) async fn drop_old(
     keep: Duration,
     now_unix_nano: u64,
 ) -> Result<Dropped, Failure> {
-    work(client, names, keep, now_unix_nano).await.map_err(with_right)
+    let done = work(client, names, keep, now_unix_nano).await;
+    done.map_err(|failure| with_right(failure, LEAVE_IT))
 }
 
 async fn work(
@@ -118,10 +119,7 @@ async fn work(
         match old.drop_partition(client, &partition.name, &mut locks).await {
             Ok(Piece::Done(partitions)) => dropped.partitions += partitions,
             Ok(Piece::Busy) => return Ok(Dropped { is_partial: true, ..dropped }),
-            // One that others depend on must not keep the rest.
-            Err(failure) if !code_of(&failure).is_empty() && !is_lock(&failure) => {
-                stuck = stuck.or(Some(failure));
-            }
+            Err(failure) if is_stuck(&failure) => stuck = stuck.or(Some(failure)),
             Err(failure) => return Err(failure),
         }
     }
@@ -205,6 +203,12 @@ impl Old {
     fn condition(&self) -> String {
         format!("ts < to_timestamp({:.6})", self.limit)
     }
+}
+
+/// Whether it is this partition that cannot be dropped, because others depend on it for example. That must not keep
+/// the rest.
+pub(super) fn is_stuck(failure: &Failure) -> bool {
+    !code_of(failure).is_empty() && !is_lock(failure)
 }
 
 fn is_lock(failure: &Failure) -> bool {
