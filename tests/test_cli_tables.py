@@ -190,7 +190,7 @@ def test_ctrl_c_ends_it_between_two_steps_and_says_what_is_gone(database):
     left = database.count()
     assert code == 130
     assert 0 < left < 1_000_000
-    assert pruning.out[1:] == [f"deleted     {1_000_000 - left:,} rows", *pruning.out[2:]]
+    assert pruning.out[1] == f"deleted     {1_000_000 - left:,} rows"
     assert pruning.out[-1] == "interrupted: the rest is still there"
 
 

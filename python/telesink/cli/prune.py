@@ -1,12 +1,15 @@
 """`telesink prune`: delete what is older than people want to keep, beside the programs that write."""
 
 import re
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from threading import Event
+from types import FrameType, TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -67,21 +70,24 @@ def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
         return 0
     deleted = Deleted()
     failed: telesink.TelesinkError | None = None
-    is_interrupted = False
-    try:
-        with PruneProgress(console, scope) as progress:
-            while (piece := prune.step()) is not None:
-                _note(deleted, piece)
-                progress.show(deleted, is_waiting=piece[0] == "wait")
-    except telesink.TelesinkError as error:
-        failed = error
-    except KeyboardInterrupt:
-        is_interrupted = True
+    with _between_steps() as interrupted:
+        try:
+            with PruneProgress(console, scope) as progress:
+                while (piece := prune.step()) is not None:
+                    _note(deleted, piece)
+                    progress.show(deleted, is_waiting=piece[0] == "wait")
+                    if interrupted.is_set():
+                        break
+                else:
+                    # All was done before it came.
+                    interrupted.clear()
+        except telesink.TelesinkError as error:
+            failed = error
     # Every piece is final as it is done, so an end on the way is told with what it has come to.
     _report(console, scope, deleted)
     if failed is not None:
         raise _command_error(failed)
-    if is_interrupted:
+    if interrupted.is_set():
         console.print("interrupted: the rest is still there")
         return INTERRUPTED_EXIT_CODE
     return 0
@@ -159,6 +165,25 @@ class PruneProgress:
             total = self._partitions if name == "partitions" else self._rows
             counts = f"{done[name]:,} of {total:,}{waiting}"
             self._bar.update(task, completed=done[name], counts=counts)
+
+
+@contextmanager
+def _between_steps() -> Iterator[Event]:
+    """Note Ctrl+C instead of raising in the middle, where a step that is done might not be counted.
+
+    The second one ends the process as ever.
+    """
+    interrupted = Event()
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, ended_by)
+
+    ended_by = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, ended_by)
 
 
 def _scope(prune: _native.Prune) -> Scope:

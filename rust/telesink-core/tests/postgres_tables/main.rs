@@ -23,6 +23,10 @@ const DAY: u64 = 86_400 * 1_000_000_000;
 /// One server for all tests that run at the same time; it ends with the last of them.
 static SERVER: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
+/// How many hold the lock on the tables of this database.
+const HELD_LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A database of a test's own.
@@ -65,8 +69,13 @@ impl Database {
     }
 
     fn maintenance_with(&self, options: &str) -> Maintenance {
-        let connected = Maintenance::connect(&mut self.dsn(options), Settings::documented().limits());
-        connected.expect("options").expect("a connection")
+        connect(&mut self.dsn(options))
+    }
+
+    /// With the rights of another role.
+    fn maintenance_of(&self, role: &str) -> Maintenance {
+        let text = self.server.dsn(&self.name).replace("postgres@", &format!("{role}@"));
+        connect(&mut Dsn::parse(&text, &[], Path::new("/")).expect("a DSN"))
     }
 
     /// Stores rows; `time` is an expression in which `n` counts them from 1.
@@ -83,7 +92,7 @@ impl Database {
     fn partitions(&self) -> Vec<String> {
         let names = self.sql(
             "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'telesink_logs'::regclass \
-             AND inhrelid <> to_regclass('telesink_logs_default') ORDER BY 1::text",
+             AND inhrelid <> to_regclass('telesink_logs_default') ORDER BY inhrelid::regclass::text",
         );
         names.lines().map(str::to_owned).collect()
     }
@@ -92,6 +101,11 @@ impl Database {
     fn strays(&self) -> u64 {
         self.sql("SELECT count(*) FROM ONLY telesink_logs_default").parse().expect("a number")
     }
+}
+
+fn connect(dsn: &mut Dsn) -> Maintenance {
+    let connected = Maintenance::connect(dsn, Settings::documented().limits());
+    connected.expect("options").expect("a connection")
 }
 
 /// The statement that stores rows.

@@ -28,13 +28,14 @@ fn today_and_the_next_days_have_a_partition_with_all_indexes_of_the_table() {
 #[test]
 fn days_are_cut_in_utc_wherever_the_role_lives() {
     let database = Database::with_tables();
-    database.sql("ALTER ROLE postgres SET timezone = 'Pacific/Kiritimati'; ALTER ROLE postgres SET datestyle = 'SQL, DMY'");
+    for setting in ["timezone = 'Pacific/Kiritimati'", "datestyle = 'SQL, DMY'"] {
+        database.sql(&format!("ALTER DATABASE {} SET {setting}", database.name));
+    }
 
     let made = database.maintenance().make_ahead(1_795_305_599_999_999_999, 1).expect("a partition");
     let again = database.maintenance().make_ahead(1_795_219_200_000_000_000, 1).expect("nothing to do");
     database.add(1, "timestamptz '2026-11-21 00:00:00+00'");
     database.add(1, "timestamptz '2026-11-21 23:59:59.999999+00'");
-    database.sql("ALTER ROLE postgres RESET ALL");
 
     assert_eq!((made.partitions, again.partitions), (1, 0));
     assert_eq!(database.sql("SELECT count(*) FROM telesink_logs_p20261121"), "2");
@@ -200,8 +201,8 @@ fn a_role_that_may_only_write_is_told_how_to_have_partitions_made_by_others() {
         database.name
     ));
 
-    let options = format!("?user={}", database.name);
-    let error = database.maintenance_with(&options).make_ahead(clock::unix_nano(), 1).expect_err("no right");
+    let error =
+        database.maintenance_of(&database.name).make_ahead(clock::unix_nano(), 1).expect_err("no right");
 
     assert!(error.hint.contains("create_schema=false"), "{error}; {}", error.hint);
     assert_eq!(database.partitions(), [""; 0]);

@@ -44,8 +44,7 @@ fn whoever_works_on_the_tables_is_waited_for() {
     let lock = "SELECT pg_advisory_lock(8387229064031202923); SELECT pg_sleep(1)";
     let other = database.clone();
     let at_work = crate::support::spawn(move || other.sql(lock));
-    let is_locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
-    crate::support::until("the lock is taken", || database.sql(is_locked) == "1");
+    crate::support::until("the lock is taken", || database.sql(crate::HELD_LOCKS) == "1");
 
     let first = prune.step().expect("a step");
     let mut next = prune.step().expect("a step");
