@@ -155,7 +155,7 @@ def test_16_processes_share_two_connections(bounced):
 
 def test_16_processes_lose_nothing_while_the_connections_are_killed(bounced):
     """P1, P3, P14: pg_terminate_backend again and again, at whatever moment of a transaction."""
-    each = 3_000
+    each = 8_000
     make_tables(bounced)
     kills = 0
     with contextlib.closing(Writers(bounced.dsn(), PROCESSES, each)) as writers:
@@ -165,9 +165,9 @@ def test_16_processes_lose_nothing_while_the_connections_are_killed(bounced):
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             kills += killed[0][0]
-            threading.Event().wait(0.05)
+            threading.Event().wait(0.02)
         said, _ = writers.end()
-    assert kills > 10
+    assert kills > 4
     assert said == ["True"] * PROCESSES
     check_every_writer(bounced, writers, each)
     check_nothing_left(bounced)

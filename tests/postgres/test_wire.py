@@ -79,6 +79,31 @@ def test_an_answer_that_means_nothing_ends_the_connection_and_nothing_else(datab
     check_rounds(database, faults, connect_timeout_seconds=0.5, write_timeout_seconds=0.5)
 
 
+@pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
+def test_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(database, moments, direction):
+    """P5: packets vanish, nothing is closed; no limit of the kernel is waited for."""
+    said = conversation_bytes(database)[direction]
+    faults = [Fault("silence", direction, moments.randrange(said - 200)) for _ in range(8)]
+    faults += [Fault("silence", direction, said - 1 - back) for back in range(0, 60, 10)]
+    check_rounds(database, faults, connect_timeout_seconds=0.2, write_timeout_seconds=0.2)
+
+
+def test_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(database):
+    """P4: in the middle of COPY the server's own limits do not count, only pg_terminate_backend does."""
+    role = f"app_{database.name}"
+    database.server.sql(f"CREATE ROLE {role} LOGIN")
+    database.sql(f"GRANT ALL ON SCHEMA public TO {role}")
+    with Wire(database.server.port, [Fault("silence", TO_SERVER, b"PGCOPY")]) as wire:
+        dsn = dsn_through(wire, database, user=role)
+        pipeline = telesink.Pipeline(dsn, write_timeout_seconds=0.5, **EAGER)
+        pipeline.enqueue_many(records(COUNT))
+        assert pipeline.flush(10).complete
+        assert wire.struck == 1
+        assert len(database.server.writers()) == 1
+        assert pipeline.close(30).complete
+    assert database.bodies() == numbers(COUNT)
+
+
 def test_a_transaction_that_arrives_as_a_whole_after_the_replay_changes_nothing(database):
     """P4: everything from the guard on lies in a proxy, and is let go when the replay has committed."""
     words = b"INSERT INTO telesink_ledger"

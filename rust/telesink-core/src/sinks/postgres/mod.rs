@@ -22,7 +22,7 @@ use crate::dsn::postgres::{Environment, Target, target};
 use crate::error::{ConfigError, WriteError};
 use failure::{Cause, Failure, Phase};
 use schema::Names;
-use session::Session;
+use session::{Session, Transaction, within};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -125,12 +125,22 @@ struct PostgresSink {
     records_max: usize,
     /// When to look after partitions and old rows again, nanoseconds since the Unix epoch.
     maintenance_at: u64,
+    /// A transaction that was given up in the middle of its rows.
+    given_up: Option<Transaction>,
 }
 
 impl PostgresSink {
     fn new(options: Arc<Options>, limits: Limits) -> Self {
         let limits = options.limits(limits);
-        Self { options, limits, runtime: None, session: None, records_max: usize::MAX, maintenance_at: 0 }
+        Self {
+            options,
+            limits,
+            runtime: None,
+            session: None,
+            records_max: usize::MAX,
+            maintenance_at: 0,
+            given_up: None,
+        }
     }
 
     fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
@@ -185,6 +195,10 @@ impl PostgresSink {
 
     async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
         let (mut session, notice) = self.ready(batch).await?;
+        if let Some(transaction) = self.given_up {
+            within(self.limits.write, Phase::Guard, transaction.end(session.client())).await?;
+            self.given_up = None;
+        }
         let sent = batch.entries.len().min(self.records_max);
         let answer = transaction::store(&mut session, &self.options, self.limits, batch, sent).await;
         match answer {
@@ -200,6 +214,9 @@ impl PostgresSink {
             Err(failure) => {
                 if is_too_slow(&failure) {
                     self.records_max = (sent / 4).max(1);
+                }
+                if failure.phase == Phase::Copy && !matches!(failure.cause, Cause::Answer(_)) {
+                    self.given_up = session.transaction;
                 }
                 if failure.spares_connection() && session.roll_back(self.limits).await {
                     self.session = Some(session);

@@ -28,11 +28,48 @@ pub(super) struct Maintained {
     pub(super) notice: Option<String>,
 }
 
+/// A transaction as the server knows it. Its process may serve somebody else later, or another server may have one of
+/// that number; none of them begins a transaction in that very microsecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Transaction {
+    process: i32,
+    began_micros: i64,
+}
+
+impl Transaction {
+    /// Asks for both, inside of the transaction. `now()` is when it began.
+    pub(super) const QUESTION: &str =
+        "SELECT pg_backend_pid() || ' ' || (extract(epoch FROM now()) * 1000000)::bigint;";
+
+    /// Reads the answer.
+    pub(super) fn read(messages: &[SimpleQueryMessage]) -> Option<Self> {
+        let (process, began) = first_value(messages)?.split_once(' ')?;
+        Some(Self { process: process.parse().ok()?, began_micros: began.parse().ok()? })
+    }
+
+    /// Ends the process if it is still in this transaction. One that waits for rows whose sender is gone keeps the ledger
+    /// row locked: while it reads, none of the server's own limits counts, and its keep-alive may take hours.
+    pub(super) async fn end(self, client: &Client) -> Result<(), Failure> {
+        let Self { process, began_micros } = self;
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {process} \
+             AND (extract(epoch FROM xact_start) * 1000000)::bigint = {began_micros}"
+        );
+        match run(client, Phase::Guard, &sql).await {
+            // Whoever may not do this waits for the server's keep-alive.
+            Err(Failure { cause: Cause::Answer(answer), .. }) if !answer.is_fatal => Ok(()),
+            ended => ended.map(|_| ()),
+        }
+    }
+}
+
 /// An open connection.
 pub(super) struct Session {
     connected: Connected,
     /// The row of the pipeline's resource.
     pub(super) resource: i64,
+    /// The last one whose guard was answered.
+    pub(super) transaction: Option<Transaction>,
 }
 
 impl Session {
@@ -50,7 +87,7 @@ impl Session {
         let resource = &batch.tables.resource().json;
         let resource =
             within(limits.write, Phase::Schema, schema::resource_id(client, names, resource)).await?;
-        Ok(Self { connected, resource })
+        Ok(Self { connected, resource, transaction: None })
     }
 
     /// The client library's half of the connection.

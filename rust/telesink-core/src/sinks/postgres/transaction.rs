@@ -3,7 +3,7 @@
 use super::copy::{self, CHUNK_BYTES, Common, Encoder};
 use super::failure::{Cause, Failure, Phase};
 use super::ledger::{Guard, Step};
-use super::session::{Session, rows_touched, run, within};
+use super::session::{Session, Transaction, rows_touched, run, within};
 use super::{Dedupe, Options};
 use crate::record::id::format_uuid;
 use crate::sinks::{Batch, Entry, Limits, Outcome};
@@ -33,8 +33,10 @@ pub(super) async fn store(
         previous: batch.previous_seq,
         last: entries.last().map_or(0, |entry| entry.seq),
     };
+    session.transaction = None;
+    let (guard, copy, transaction) = open(session.client(), options, limits, &step).await?;
+    session.transaction = transaction;
     let client = session.client();
-    let (guard, copy) = open(client, options, limits, &step).await?;
     let mut outcome = Outcome::default();
     let entries = match guard {
         Guard::All => entries,
@@ -69,8 +71,8 @@ async fn open(
     options: &Options,
     limits: Limits,
     step: &Step<'_>,
-) -> Result<(Guard, Statement), Failure> {
-    let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned();
+) -> Result<(Guard, Statement, Option<Transaction>), Failure> {
+    let mut sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;{}", Transaction::QUESTION);
     write_limits(&mut sql, limits.write);
     if let Some(level) = options.synchronous_commit {
         let _ = write!(sql, "SET LOCAL synchronous_commit = {level};");
@@ -94,7 +96,7 @@ async fn open(
     } else {
         within(limits.write, Phase::Guard, step.look(client)).await?
     };
-    Ok((guard, copy))
+    Ok((guard, copy, Transaction::read(&guarded)))
 }
 
 /// The server's own limits, for this transaction: whatever the role has, and also if this process is gone or stopped. A
