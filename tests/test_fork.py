@@ -7,8 +7,9 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from delivery.harness import Subjects, locked, wait_until
+from delivery.harness import Subjects, locked
 from delivery.programs import FORK as PRELUDE
+from waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
 

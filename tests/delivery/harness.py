@@ -15,31 +15,20 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 from delivery.key import KEY
+from waiting import DEADLINE_SECONDS
 
 TESTS = Path(__file__).parents[1]
 
-#: For whatever a healthy subject is waited for.
-DEADLINE_SECONDS = 60.0
 #: The event name of the records in which telesink tells of losses.
 LOSS_EVENT = "telesink.loss"
 
 #: What `Subjects.create_database` has stored.
 CREATED = [(0, 0, 0)]
-
-
-def wait_until(is_true, what, seconds=DEADLINE_SECONDS):
-    """Poll until `is_true()`, and answer what it answered."""
-    deadline = time.monotonic() + seconds
-    while not (answer := is_true()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.005)
-    return answer
 
 
 def resident_bytes(pid):

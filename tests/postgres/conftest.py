@@ -47,6 +47,15 @@ else:
         """A fresh database on the shared server."""
         return servers.Database(server, server.create_database())
 
+    @pytest.fixture
+    def writer(database):
+        """A database, and a role that may log in and no more."""
+        role = f"writer_{database.name}"
+        database.sql(f"CREATE ROLE {role} LOGIN")
+        # Up to Postgres 14 everybody may make tables.
+        database.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        return database, role
+
     @pytest.fixture(params=sorted(servers.builds()))
     def each_database(running, request):
         """A fresh database on a server of every build."""

@@ -4,10 +4,8 @@ import functools
 import json
 import subprocess
 import sys
-import time
 
-#: For whatever a healthy pipeline is waited for.
-DEADLINE_SECONDS = 30.0
+from waiting import wait_until
 
 
 def make_tables(database):
@@ -48,15 +46,6 @@ def letters(path):
     return (
         [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
     )
-
-
-def wait_until(is_true, what, seconds=DEADLINE_SECONDS):
-    """Poll until `is_true()`, and answer what it answered."""
-    deadline = time.monotonic() + seconds
-    while not (answer := is_true()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.005)
-    return answer
 
 
 def wait_for_state(pipeline, state, name="postgresql"):

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 from postgres.bouncer import Bouncer
-from postgres.observing import letters, lines, make_tables, numbers, records, sink, wait_for_state, wait_until
+from postgres.observing import letters, lines, make_tables, numbers, records, sink, wait_for_state
 from postgres.servers import Database
+from waiting import wait_until
 
 import telesink
 

@@ -4,8 +4,9 @@ import socket
 import time
 
 import pytest
-from postgres.observing import lines, make_tables, numbers, records, sink, wait_for_state, wait_until
+from postgres.observing import lines, make_tables, numbers, records, sink, wait_for_state
 from postgres.servers import Database, free_port
+from waiting import wait_until
 
 import telesink
 
@@ -133,17 +134,6 @@ def test_a_database_that_is_dropped_under_the_connection_is_waited_for(database,
     assert sink(pipeline)["server_rolled_back"] == 1
     (line,) = lines(capfd)
     assert "went back in time" in line
-
-
-@pytest.fixture
-def writer(server):
-    """A database with a role that may log in and no more."""
-    database = Database(server, server.create_database())
-    role = f"writer_{database.name}"
-    server.sql(f"CREATE ROLE {role} LOGIN")
-    # Up to Postgres 14 everybody may make tables.
-    database.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    return database, role
 
 
 def test_the_missing_right_to_make_tables_names_the_grant(writer, capfd):

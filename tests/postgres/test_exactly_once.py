@@ -7,9 +7,9 @@ import time
 
 import psycopg
 import pytest
-from postgres.observing import wait_until
 from postgres.relay import Relay
 from postgres.servers import Database
+from waiting import wait_until
 
 import telesink
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 from delivery.harness import resident_bytes
-from postgres.observing import letters, lines, make_tables, numbers, records, sink, wait_until
+from postgres.observing import letters, lines, make_tables, numbers, records, sink
+from waiting import wait_until
 
 import telesink
 

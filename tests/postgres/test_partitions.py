@@ -5,11 +5,17 @@ import subprocess
 import sys
 import threading
 
-from postgres.observing import make_tables, wait_until
+import psycopg
+from postgres.observing import lines, make_tables, records, sink
+from waiting import wait_until
 
 import telesink
 
 DAY = dt.timedelta(days=1)
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 def name_of(day):
@@ -102,6 +108,25 @@ def test_what_is_older_than_keep_is_dropped(each_database):
 
     assert sorted(each_database.bodies()) == ["new", "now", "young"]
     assert name_of(today - 40 * DAY) not in partitions(each_database)
+
+
+def test_a_partition_that_somebody_attaches_by_hand_only_delays_the_rows(each_database, capfd):
+    """The default partition, which was chosen for them, may no longer take them: they are offered again."""
+    make_tables(each_database)
+    today = dt.datetime.now(dt.UTC)
+    bounds = f"FROM ('{today - DAY:%Y-%m-%d} 00:00+00') TO ('{today + 2 * DAY:%Y-%m-%d} 00:00+00')"
+    with psycopg.connect(each_database.dsn()) as attaching:
+        attaching.execute("CREATE TABLE by_hand (LIKE telesink_logs INCLUDING CONSTRAINTS)")
+        attaching.execute(f"ALTER TABLE telesink_logs ATTACH PARTITION by_hand FOR VALUES {bounds}")
+        pipeline = telesink.Pipeline(each_database.dsn(create_schema="false"))
+        pipeline.enqueue_many(records(100))
+        wait_until(lambda: each_database.sql(_WAITING) != [(0,)], "the rows wait for the lock")
+        attaching.commit()
+    assert pipeline.flush(30).complete
+    assert sink(pipeline)["retries"] >= 1
+    assert pipeline.close(30).complete
+    assert each_database.sql("SELECT count(*) FROM by_hand") == [(100,)]
+    assert lines(capfd) == []
 
 
 def test_locks_of_others_on_old_partitions_never_make_a_write_fail(database):

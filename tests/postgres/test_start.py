@@ -101,16 +101,6 @@ def check_delivers(dsn, database, table="telesink_logs"):
     assert [body for (body,) in database.sql(f"SELECT body FROM {table} ORDER BY seq")] == numbers(100)
 
 
-@pytest.fixture
-def writer(server):
-    """A database, and a role without the right to make anything in it."""
-    database = Database(server, server.create_database())
-    role = f"writer_{database.name}"
-    server.sql(f"CREATE ROLE {role} LOGIN")
-    database.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    return database, role
-
-
 #: What docs/sinks.md says that a role needs which may only write.
 GRANTS = """
 GRANT INSERT ON telesink_logs TO {role};

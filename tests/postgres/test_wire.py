@@ -7,8 +7,9 @@ import sys
 
 import pytest
 from delivery.harness import resident_bytes
-from postgres.observing import lines, make_tables, numbers, records, sink, wait_until
+from postgres.observing import lines, make_tables, numbers, records, sink
 from postgres.wire import TO_CLIENT, TO_SERVER, Fault, Wire
+from waiting import wait_until
 
 import telesink
 

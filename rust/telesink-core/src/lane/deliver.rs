@@ -5,8 +5,8 @@
 //! to act, so keep the records, probe, and say so once.
 
 use super::account::End;
-use super::dead_letter::{Verdict, clean_reason};
 use super::loss::NO_TICKET;
+use super::refused::{CIRCUIT_REFUSALS, Suspect, put_back};
 use super::wake::{Sleep, request};
 use super::worker::{Item, Worker};
 use crate::clock;
@@ -18,24 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Single records refused in a row, with nothing of their batch stored, from which on the records are innocent: the
-/// table or a constraint has changed, and dead-lettering everything would be the greater loss.
-const CIRCUIT_REFUSALS: usize = 32;
-
 /// Longest pause between two probes of a held lane.
 const HOLD_MAX: Duration = Duration::from_mins(1);
-
-/// The code of a record over which the sink panicked.
-const PANIC_CODE: &str = "sink_panic";
-
-/// A record that stood alone when it was refused.
-struct Suspect {
-    item: Item,
-    code: String,
-    text: String,
-    /// May quote the record, so only the dead-letter file gets it.
-    detail: String,
-}
 
 impl Worker {
     /// Delivers a batch, however long it takes, unless a close runs out of time.
@@ -122,15 +106,6 @@ impl Worker {
         // Batches of a few records each must not hide that nothing is taken any more.
         self.refused_in_a_row = if has_stored { 0 } else { self.refused_in_a_row + suspects.len() };
         self.bury(suspects);
-    }
-
-    fn suspect(&self, item: Item, error: &WriteError) -> Suspect {
-        let code = match error.code.as_str() {
-            _ if self.panics_in_a_row > 0 => PANIC_CODE,
-            "" => "rejected",
-            code => code,
-        };
-        Suspect { item, code: code.to_owned(), text: error.message.clone(), detail: error.detail.clone() }
     }
 
     /// Writes once. A panic of the sink is an answer too: the first one is retried with a fresh sink, from the
@@ -250,49 +225,6 @@ impl Worker {
         again
     }
 
-    /// Sets refused records aside in the dead-letter file, if there is one, and counts them.
-    fn bury(&mut self, suspects: Vec<Suspect>) {
-        for suspect in suspects {
-            let Suspect { item, code, text, detail } = suspect;
-            let reason = if detail.is_empty() { text.clone() } else { format!("{text}: {detail}") };
-            let cause = match &mut self.dead_letter {
-                Some(file) => {
-                    let scopes = self.lane.shared.tables.scopes();
-                    let scope = item.entry.record.header().scope as usize;
-                    let verdict = Verdict {
-                        sink: &self.lane.spec.name,
-                        code: &code,
-                        reason: &reason,
-                        instance: &self.lane.shared.instance,
-                        now_unix_nano: clock::unix_nano(),
-                        logger: scopes.get(scope).map_or("", |scope| &scope.name),
-                    };
-                    match file.append(&item.entry, &verdict) {
-                        Ok(()) => poison_cause(&code),
-                        Err(error) => {
-                            self.lane.shared.diagnostics.say("dead letter", || {
-                                format!(
-                                    "could not write the dead-letter file: {error}; refused records are lost"
-                                )
-                            });
-                            DropCause::DeadLetterFull
-                        }
-                    }
-                }
-                None => poison_cause(&code),
-            };
-            let name = &self.lane.spec.name;
-            self.lane.shared.diagnostics.say("poison", || {
-                format!(
-                    "{name} refused a record ({code}: {}); its neighbours are stored",
-                    clean_reason(&text)
-                )
-            });
-            self.lane.tally().last_error = clean_reason(&text);
-            self.settle(End::Dropped(cause), std::slice::from_ref(&item));
-        }
-    }
-
     /// Takes out records that are too old, unless their last attempt may have stored them.
     fn expire(&mut self, items: Vec<Item>) -> Vec<Item> {
         let Some(max_age) = self.lane.spec.settings.max_age else { return items };
@@ -397,22 +329,9 @@ impl Worker {
     }
 }
 
-fn poison_cause(code: &str) -> DropCause {
-    if code == PANIC_CODE { DropCause::SinkPanic } else { DropCause::Poison }
-}
-
 /// Pushes the two halves so that the earlier one is tried first.
 fn halve(mut items: Vec<Item>, stack: &mut Vec<Vec<Item>>) {
     let later = items.split_off(items.len() / 2);
     stack.push(later);
     stack.push(items);
-}
-
-/// Joins suspects and everything still on the stack into one batch again, in order.
-fn put_back(suspects: &mut Vec<Suspect>, stack: &mut Vec<Vec<Item>>) {
-    let mut all: Vec<Item> = suspects.drain(..).map(|suspect| suspect.item).collect();
-    all.extend(stack.drain(..).rev().flatten());
-    if !all.is_empty() {
-        stack.push(all);
-    }
 }

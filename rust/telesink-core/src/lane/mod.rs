@@ -12,6 +12,7 @@ mod filter;
 mod loom_tests;
 mod loss;
 mod offer;
+mod refused;
 mod thread;
 mod wake;
 mod worker;

@@ -105,6 +105,8 @@ pub(super) struct Answer {
     pub(super) table: String,
     /// The column it names, if any.
     pub(super) column: String,
+    /// The function of the server that gave it, if it tells; the same in every language.
+    pub(super) routine: String,
     /// Whether the server ended the connection with it.
     pub(super) is_fatal: bool,
 }

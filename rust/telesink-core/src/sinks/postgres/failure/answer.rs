@@ -21,6 +21,10 @@ const DECIDED_CLASSES: [&str; 11] = ["10", "20", "21", "22", "23", "25", "42", "
 /// Those of class 40 that do. It also holds "statement completion unknown".
 const DECIDED_CODES: [&str; 4] = ["40000", "40001", "40002", "40P01"];
 
+/// The server's check of a row against the bounds of the partition that was chosen for it. It only fails if they have
+/// changed since, as those of the default partition do when another is attached.
+const PARTITION_CHANGED: &str = "ExecPartitionCheckEmitError";
+
 /// Whether this answer to COMMIT says for certain that nothing was stored.
 pub(super) fn is_decided(answer: &Answer) -> bool {
     let code = answer.code.as_str();
@@ -51,6 +55,9 @@ pub(super) fn rule(phase: Phase, answer: &Answer) -> Ruling {
 fn exception(phase: Phase, answer: &Answer) -> Option<(Verdict, String)> {
     let message = answer.message.as_str();
     let (verdict, hint) = match answer.code.as_str() {
+        "23514" if answer.routine == PARTITION_CHANGED => {
+            (Verdict::Retry, "somebody attached a partition while the rows were on their way")
+        }
         "23514" if is_about_partitions(answer) => (
             Verdict::Hold,
             "make the partition for this day, or a default partition; telesink makes both with create_schema on",

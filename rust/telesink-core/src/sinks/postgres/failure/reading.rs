@@ -30,6 +30,7 @@ fn read(answer: &DbError) -> Answer {
         constraint: text(answer.constraint()),
         table: text(answer.table()),
         column: text(answer.column().or_else(|| answer.where_().and_then(column_of_copy))),
+        routine: text(answer.routine()),
         is_fatal: is_fatal(answer),
     }
 }

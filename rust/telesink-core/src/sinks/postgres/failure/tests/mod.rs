@@ -102,6 +102,16 @@ fn a_missing_partition_is_a_hold_in_every_language() {
 }
 
 #[test]
+fn a_partition_that_was_attached_meanwhile_is_no_fault_of_the_record() {
+    let moved = Answer {
+        table: "telesink_logs_default".to_owned(),
+        routine: "ExecPartitionCheckEmitError".to_owned(),
+        ..answer("23514", "new row violates partition constraint")
+    };
+    assert_eq!(failed(Phase::Copy, moved).judge(TARGET).kind, Retry);
+}
+
+#[test]
 fn a_column_of_another_type_is_a_hold_that_names_the_column() {
     let narrow = Answer { column: "severity".to_owned(), ..answer("22P03", "incorrect binary data format") };
     let wide =

@@ -41,8 +41,18 @@ fn error_response(fields: &[&str]) -> Vec<u8> {
 
 #[test]
 fn an_answer_is_read_with_all_that_it_names() {
-    let fields =
-        ["SFEHLER", "VERROR", "C23514", "Mno", "Dthe row", "srelation", "ttelesink_logs", "cts", "nshort"];
+    let fields = [
+        "SFEHLER",
+        "VERROR",
+        "C23514",
+        "Mno",
+        "Dthe row",
+        "srelation",
+        "ttelesink_logs",
+        "cts",
+        "nshort",
+        "RExec",
+    ];
 
     let failure = told(error_response(&fields));
 
@@ -53,6 +63,7 @@ fn an_answer_is_read_with_all_that_it_names() {
         constraint: "short".to_owned(),
         table: "telesink_logs".to_owned(),
         column: "ts".to_owned(),
+        routine: "Exec".to_owned(),
         is_fatal: false,
     };
     assert_eq!(failure, failed(Phase::Authenticate, expected));
