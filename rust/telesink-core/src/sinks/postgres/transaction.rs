@@ -6,13 +6,16 @@ use super::ledger::{Guard, Step};
 use super::session::{Session, Transaction, rows_touched, run, within};
 use super::{Dedupe, Options};
 use crate::record::id::format_uuid;
+use crate::record::tables::Scope;
 use crate::sinks::{Batch, Entry, Limits, Outcome};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use futures_util::future::join;
+use futures_util::future::join3;
 use std::fmt::Write;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::yield_now;
 use tokio_postgres::{Client, Statement};
 
 /// Stores the first `count` records of the batch.
@@ -34,7 +37,13 @@ pub(super) async fn store(
         last: entries.last().map_or(0, |entry| entry.seq),
     };
     session.transaction = None;
-    let (guard, copy, transaction) = open(session.client(), options, limits, &step).await?;
+    let scopes = batch.tables.scopes();
+    let program = batch.tables.resource();
+    let common =
+        Common { service: &program.service_name, instance: &batch.instance, resource: session.resource };
+    let rows_of = |entries| Rows { encoder: Encoder::new(), entries, scopes: &scopes, common };
+    let mut rows = rows_of(entries);
+    let (guard, copy, transaction) = open(session.client(), options, limits, &step, &mut rows).await?;
     session.transaction = transaction;
     let client = session.client();
     let mut outcome = Outcome::default();
@@ -47,11 +56,13 @@ pub(super) async fn store(
         Guard::Above(seq) => {
             let stored = entries.partition_point(|entry| entry.seq <= seq);
             outcome.duplicates_suppressed = stored as u64;
-            entries.get(stored..).unwrap_or_default()
+            let entries = entries.get(stored..).unwrap_or_default();
+            rows = rows_of(entries);
+            entries
         }
     };
     if !entries.is_empty() {
-        send(client, &copy, limits, batch, entries, session.resource).await?;
+        send(client, &copy, limits, rows, entries.len() as u64).await?;
         if options.dedupe == Dedupe::Id {
             let merge = copy::merge_sql(options.names.logs());
             let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &merge)).await?;
@@ -65,12 +76,37 @@ pub(super) async fn store(
     Ok(outcome)
 }
 
-/// Begins the transaction. The statement of the COPY is prepared in the same round trip.
+/// Rows on their way into a COPY.
+struct Rows<'a> {
+    encoder: Encoder,
+    /// Those that are still to come.
+    entries: &'a [Entry],
+    scopes: &'a [Arc<Scope>],
+    common: Common<'a>,
+}
+
+impl Rows<'_> {
+    /// Puts rows together until a chunk is full or no more are left. Answers whether it is full.
+    fn fill_chunk(&mut self) -> bool {
+        while self.encoder.len() < CHUNK_BYTES {
+            let Some((entry, rest)) = self.entries.split_first() else { return false };
+            let scope = entry.record.header().scope as usize;
+            let logger = self.scopes.get(scope).map_or("", |scope| scope.name.as_str());
+            self.encoder.row(entry, logger, &self.common);
+            self.entries = rest;
+        }
+        true
+    }
+}
+
+/// Begins the transaction. The statement of the COPY is prepared in the same round trip, and the first chunk is filled
+/// meanwhile: until it arrives, the server has nothing to do.
 async fn open(
     client: &Client,
     options: &Options,
     limits: Limits,
     step: &Step<'_>,
+    rows: &mut Rows<'_>,
 ) -> Result<(Guard, Statement, Option<Transaction>), Failure> {
     let mut sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;{}", Transaction::QUESTION);
     write_limits(&mut sql, limits.write);
@@ -87,8 +123,13 @@ async fn open(
         let statement = client.prepare(&copy::copy_sql(table)).await;
         statement.map_err(|error| Failure::of(Phase::Guard, &error))
     };
-    let both = async { Ok(join(run(client, Phase::Guard, &sql), prepared).await) };
-    let (guarded, prepared) = within(limits.write, Phase::Guard, both).await?;
+    let filled = async {
+        // What was asked goes out first.
+        yield_now().await;
+        rows.fill_chunk();
+    };
+    let all = async { Ok(join3(run(client, Phase::Guard, &sql), prepared, filled).await) };
+    let (guarded, prepared, ()) = within(limits.write, Phase::Guard, all).await?;
     // In this order: in a transaction that has failed, the second error says nothing but that.
     let (guarded, copy) = (guarded?, prepared?);
     let guard = if options.dedupe != Dedupe::Ledger || rows_touched(&guarded) == 1 {
@@ -117,36 +158,25 @@ async fn send(
     client: &Client,
     copy: &Statement,
     limits: Limits,
-    batch: &Batch<'_>,
-    entries: &[Entry],
-    resource: i64,
+    mut rows: Rows<'_>,
+    count: u64,
 ) -> Result<(), Failure> {
-    let program = batch.tables.resource();
-    let scopes = batch.tables.scopes();
-    let common = Common { service: &program.service_name, instance: &batch.instance, resource };
     let starting = async {
         let sink = client.copy_in::<_, Bytes>(copy).await;
         sink.map_err(|error| Failure::of(Phase::Copy, &error))
     };
     let mut sink = pin!(within(limits.write, Phase::Copy, starting).await?);
-    let mut encoder = Encoder::new();
-    for entry in entries {
-        let scope = entry.record.header().scope as usize;
-        let logger = scopes.get(scope).map_or("", |scope| scope.name.as_str());
-        encoder.row(entry, logger, &common);
-        if encoder.len() >= CHUNK_BYTES {
-            let chunk = encoder.take();
-            feed(sink.feed(chunk), limits.write).await?;
-        }
+    while rows.fill_chunk() {
+        feed(sink.feed(rows.encoder.take()), limits.write).await?;
     }
-    feed(sink.feed(encoder.finish()), limits.write).await?;
+    feed(sink.feed(rows.encoder.finish()), limits.write).await?;
     let finishing = async { sink.finish().await.map_err(|error| Failure::of(Phase::Copy, &error)) };
     let stored = within(limits.write, Phase::Copy, finishing).await?;
-    if stored == entries.len() as u64 {
+    if stored == count {
         return Ok(());
     }
     // A trigger or rule swallows rows; what it does with them is its owner's business, but they are not stored.
-    let message = format!("the server stored {stored} rows of {}", entries.len());
+    let message = format!("the server stored {stored} rows of {count}");
     let hint = "look for a trigger or rule on the table that leaves rows out".to_owned();
     Err(Failure::new(Phase::Copy, Cause::Config { message, hint }))
 }
