@@ -36,10 +36,17 @@ impl Worker {
 
     /// Cuts a batch into runs of one route, in order; records without a route are counted and left out.
     fn split_by_route(&mut self, items: Vec<Item>) -> Vec<(Route, Vec<Item>)> {
-        let mut parts: Vec<(Route, Vec<Item>)> = Vec::with_capacity(1);
-        let mut unrouted = Vec::new();
         let spec = &self.lane.spec;
         let sink = self.sink.get_or_insert_with(|| (spec.plan.factory)(spec.settings.limits()));
+        let mut routes = items.iter().map(|item| sink.route(&item.entry.record));
+        if let Some(Some(route)) = routes.next()
+            && routes.all(|other| other == Some(route))
+        {
+            // Nearly always: nothing has to be moved.
+            return vec![(route, items)];
+        }
+        let mut parts: Vec<(Route, Vec<Item>)> = Vec::new();
+        let mut unrouted = Vec::new();
         for item in items {
             match sink.route(&item.entry.record) {
                 None => unrouted.push(item),

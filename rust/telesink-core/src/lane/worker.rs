@@ -144,7 +144,9 @@ impl Worker {
                 self.is_urgent = false;
                 self.lane.wake.clear_urgent();
             }
-            let items = std::mem::take(&mut self.batch);
+            // Under load the next one is as long, and growing to that would copy it again and again.
+            let next = Vec::with_capacity(self.batch.len());
+            let items = std::mem::replace(&mut self.batch, next);
             self.batch_bytes = 0;
             self.lane.set_state(State::Running);
             self.deliver(items);
