@@ -8,7 +8,7 @@ use super::account::End;
 use super::loss::NO_TICKET;
 use super::refused::{CIRCUIT_REFUSALS, Suspect, put_back};
 use super::wake::{Sleep, request};
-use super::worker::{Item, Worker};
+use super::worker::Worker;
 use crate::clock;
 use crate::error::{WriteError, WriteErrorKind};
 use crate::sinks::{Batch, Entry, Outcome, Route};
@@ -23,8 +23,8 @@ const HOLD_MAX: Duration = Duration::from_mins(1);
 
 impl Worker {
     /// Delivers a batch, however long it takes, unless a close runs out of time.
-    pub(super) fn deliver(&mut self, items: Vec<Item>) {
-        for (route, part) in self.split_by_route(items) {
+    pub(super) fn deliver(&mut self, entries: Vec<Entry>) {
+        for (route, part) in self.split_by_route(entries) {
             self.deliver_part(route, part);
         }
         self.backoff.reset();
@@ -35,24 +35,24 @@ impl Worker {
     }
 
     /// Cuts a batch into runs of one route, in order; records without a route are counted and left out.
-    fn split_by_route(&mut self, items: Vec<Item>) -> Vec<(Route, Vec<Item>)> {
+    fn split_by_route(&mut self, entries: Vec<Entry>) -> Vec<(Route, Vec<Entry>)> {
         let spec = &self.lane.spec;
         let sink = self.sink.get_or_insert_with(|| (spec.plan.factory)(spec.settings.limits()));
-        let mut routes = items.iter().map(|item| sink.route(&item.entry.record));
+        let mut routes = entries.iter().map(|entry| sink.route(&entry.record));
         if let Some(Some(route)) = routes.next()
             && routes.all(|other| other == Some(route))
         {
             // Nearly always: nothing has to be moved.
-            return vec![(route, items)];
+            return vec![(route, entries)];
         }
-        let mut parts: Vec<(Route, Vec<Item>)> = Vec::new();
+        let mut parts: Vec<(Route, Vec<Entry>)> = Vec::new();
         let mut unrouted = Vec::new();
-        for item in items {
-            match sink.route(&item.entry.record) {
-                None => unrouted.push(item),
+        for entry in entries {
+            match sink.route(&entry.record) {
+                None => unrouted.push(entry),
                 Some(route) => match parts.last_mut() {
-                    Some((last, run)) if *last == route => run.push(item),
-                    _ => parts.push((route, vec![item])),
+                    Some((last, run)) if *last == route => run.push(entry),
+                    _ => parts.push((route, vec![entry])),
                 },
             }
         }
@@ -62,22 +62,22 @@ impl Worker {
         parts
     }
 
-    fn deliver_part(&mut self, route: Route, items: Vec<Item>) {
-        let mut stack = vec![items];
+    fn deliver_part(&mut self, route: Route, entries: Vec<Entry>) {
+        let mut stack = vec![entries];
         let mut suspects: Vec<Suspect> = Vec::new();
         let mut has_stored = false;
-        while let Some(items) = stack.pop() {
-            let items = self.expire(items);
-            if items.is_empty() {
+        while let Some(entries) = stack.pop() {
+            let entries = self.expire(entries);
+            if entries.is_empty() {
                 continue;
             }
-            let (items, error) = match self.attempt(route, &items) {
+            let (entries, error) = match self.attempt(route, &entries) {
                 Ok(outcome) => {
-                    if outcome.refused.len() + outcome.retry.len() < items.len() {
+                    if outcome.refused.len() + outcome.retry.len() < entries.len() {
                         has_stored = true;
                         self.backoff.reset();
                     }
-                    let rest = self.accept(items, outcome);
+                    let rest = self.accept(entries, outcome);
                     if rest.is_empty() {
                         continue;
                     }
@@ -85,16 +85,16 @@ impl Worker {
                     let error = WriteError::retry(format!("the destination put {} records off", rest.len()));
                     (rest, error)
                 }
-                Err(error) => (items, error),
+                Err(error) => (entries, error),
             };
             let error = if error.kind != WriteErrorKind::Reject {
-                stack.push(items);
+                stack.push(entries);
                 error
-            } else if items.len() > 1 {
-                halve(items, &mut stack);
+            } else if entries.len() > 1 {
+                halve(entries, &mut stack);
                 continue;
             } else {
-                suspects.extend(items.into_iter().map(|item| self.suspect(item, &error)));
+                suspects.extend(entries.into_iter().map(|entry| self.suspect(entry, &error)));
                 if has_stored || self.refused_in_a_row + suspects.len() < CIRCUIT_REFUSALS {
                     continue;
                 }
@@ -117,18 +117,18 @@ impl Worker {
 
     /// Writes once. A panic of the sink is an answer too: the first one is retried with a fresh sink, from the
     /// second on the records are suspected.
-    fn attempt(&mut self, route: Route, items: &[Item]) -> Result<Outcome, WriteError> {
+    fn attempt(&mut self, route: Route, entries: &[Entry]) -> Result<Outcome, WriteError> {
         let lane = Arc::clone(&self.lane);
         self.last_attempt = clock::monotonic();
-        let entries: Vec<Entry> = items.iter().map(|item| item.entry.clone()).collect();
         let batch = Batch {
             instance: lane.shared.instance,
             lane: lane.spec.index,
             previous_seq: self.stored_seq,
             route,
-            entries: &entries,
+            entries,
             tables: &lane.shared.tables,
             now_unix_nano: clock::unix_nano(),
+            spent: &self.spent,
         };
         let make = || (lane.spec.plan.factory)(lane.spec.settings.limits());
         lane.is_writing.store(true, Ordering::Release);
@@ -196,54 +196,52 @@ impl Worker {
     }
 
     /// Books what was written; answers what has to be offered again.
-    fn accept(&mut self, items: Vec<Item>, outcome: Outcome) -> Vec<Item> {
+    fn accept(&mut self, entries: Vec<Entry>, outcome: Outcome) -> Vec<Entry> {
         // Where the ledger of the sink stands now: behind the last record that it does not want to see again.
-        let mut is_put_off = vec![false; items.len()];
+        let mut is_put_off = vec![false; entries.len()];
         for index in &outcome.retry {
             if let Some(put_off) = is_put_off.get_mut(*index) {
                 *put_off = true;
             }
         }
-        let looked_at = items.iter().zip(&is_put_off).rev().find(|(_, is_put_off)| !**is_put_off);
+        let looked_at = entries.iter().zip(&is_put_off).rev().find(|(_, is_put_off)| !**is_put_off);
         if let Some((last, _)) = looked_at {
-            self.stored_seq = self.stored_seq.max(last.entry.seq);
+            self.stored_seq = self.stored_seq.max(last.seq);
         }
         if outcome.refused.is_empty() && outcome.retry.is_empty() {
-            self.settle(End::Delivered, &items);
-            for item in items {
-                item.entry.record.recycle();
-            }
+            self.settle(End::Delivered, &entries);
+            self.spent.add(entries);
             return Vec::new();
         }
-        let mut slots: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut slots: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
         let mut take = |index: usize| slots.get_mut(index).and_then(Option::take);
-        let again: Vec<Item> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
+        let again: Vec<Entry> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
         let refused: Vec<Suspect> = outcome
             .refused
             .into_iter()
             .filter_map(|refusal| {
-                let item = take(refusal.index)?;
-                Some(Suspect { item, code: refusal.code, text: refusal.text, detail: String::new() })
+                let entry = take(refusal.index)?;
+                Some(Suspect { entry, code: refusal.code, text: refusal.text, detail: String::new() })
             })
             .collect();
-        let delivered: Vec<Item> = slots.into_iter().flatten().collect();
+        let delivered: Vec<Entry> = slots.into_iter().flatten().collect();
         self.settle(End::Delivered, &delivered);
         self.bury(refused);
         again
     }
 
     /// Takes out records that are too old, unless their last attempt may have stored them.
-    fn expire(&mut self, items: Vec<Item>) -> Vec<Item> {
-        let Some(max_age) = self.lane.spec.settings.max_age else { return items };
+    fn expire(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let Some(max_age) = self.lane.spec.settings.max_age else { return entries };
         if self.lane.is_unresolved.load(Ordering::Acquire) {
-            return items;
+            return entries;
         }
         let oldest = clock::unix_nano().saturating_sub(max_age.as_nanos() as u64);
-        let (kept, expired): (Vec<Item>, Vec<Item>) = items
+        let (kept, expired): (Vec<Entry>, Vec<Entry>) = entries
             .into_iter()
-            .partition(|item| item.ticket == NO_TICKET || item.entry.record.observed_unix_nano() >= oldest);
-        for item in &expired {
-            self.losses.expired(item.entry.seq);
+            .partition(|entry| entry.ticket == NO_TICKET || entry.record.observed_unix_nano() >= oldest);
+        for entry in &expired {
+            self.losses.expired(entry.seq);
         }
         if !expired.is_empty() {
             self.settle(End::Dropped(DropCause::Expired), &expired);
@@ -253,6 +251,7 @@ impl Worker {
 
     /// Waits before the next attempt. Answers whether there is to be one.
     fn pause(&mut self, error: &WriteError) -> bool {
+        self.spent.free();
         let is_hold = error.kind == WriteErrorKind::Hold;
         if error.is_unresolved {
             self.lane.is_unresolved.store(true, Ordering::Release);
@@ -308,11 +307,11 @@ impl Worker {
     }
 
     /// Gives up what is in hand: a close ran out of time, or one last attempt on a held lane failed.
-    fn give_up(&mut self, stack: Vec<Vec<Item>>) {
+    fn give_up(&mut self, stack: Vec<Vec<Entry>>) {
         let is_unresolved = self.lane.is_unresolved.load(Ordering::Acquire);
         let cause = if is_unresolved { DropCause::ExitUnresolved } else { DropCause::ExitDeadline };
-        for items in stack {
-            self.settle(End::Dropped(cause), &items);
+        for entries in stack {
+            self.settle(End::Dropped(cause), &entries);
         }
         // What waits in the queue was never offered.
         self.lane.is_unresolved.store(false, Ordering::Release);
@@ -320,15 +319,15 @@ impl Worker {
     }
 
     /// Books records and gives their room back.
-    pub(super) fn settle(&mut self, end: End, items: &[Item]) {
-        let own = items.iter().filter(|item| item.ticket != NO_TICKET);
-        let bytes = own.clone().map(|item| item.bytes).sum();
+    pub(super) fn settle(&mut self, end: End, entries: &[Entry]) {
+        let own = entries.iter().filter(|entry| entry.ticket != NO_TICKET);
+        let bytes = own.clone().map(|entry| entry.bytes).sum();
         let count = own.clone().count() as u64;
         let mut books = self.lane.account.lock();
         if books.is_abandoned || count == 0 {
             return;
         }
-        books.settle(end, own.map(|item| item.ticket));
+        books.settle(end, own.map(|entry| entry.ticket));
         books.held -= count;
         books.held_bytes -= bytes;
         self.lane.budget.release(count, bytes);
@@ -337,8 +336,8 @@ impl Worker {
 }
 
 /// Pushes the two halves so that the earlier one is tried first.
-fn halve(mut items: Vec<Item>, stack: &mut Vec<Vec<Item>>) {
-    let later = items.split_off(items.len() / 2);
+fn halve(mut entries: Vec<Entry>, stack: &mut Vec<Vec<Entry>>) {
+    let later = entries.split_off(entries.len() / 2);
     stack.push(later);
-    stack.push(items);
+    stack.push(entries);
 }

@@ -2,9 +2,10 @@
 
 use super::account::End;
 use super::dead_letter::{Verdict, clean_reason};
-use super::worker::{Item, Worker};
+use super::worker::Worker;
 use crate::clock;
 use crate::error::WriteError;
+use crate::sinks::Entry;
 use crate::stats::DropCause;
 
 /// Single records refused in a row, with nothing of their batch stored, from which on the records are innocent: the
@@ -16,7 +17,7 @@ const PANIC_CODE: &str = "sink_panic";
 
 /// A record that stood alone when it was refused.
 pub(super) struct Suspect {
-    pub(super) item: Item,
+    pub(super) entry: Entry,
     pub(super) code: String,
     pub(super) text: String,
     /// May quote the record, so only the dead-letter file gets it.
@@ -25,24 +26,24 @@ pub(super) struct Suspect {
 
 impl Worker {
     /// A record that was refused while it stood alone.
-    pub(super) fn suspect(&self, item: Item, error: &WriteError) -> Suspect {
+    pub(super) fn suspect(&self, entry: Entry, error: &WriteError) -> Suspect {
         let code = match error.code.as_str() {
             _ if self.panics_in_a_row > 0 => PANIC_CODE,
             "" => "rejected",
             code => code,
         };
-        Suspect { item, code: code.to_owned(), text: error.message.clone(), detail: error.detail.clone() }
+        Suspect { entry, code: code.to_owned(), text: error.message.clone(), detail: error.detail.clone() }
     }
 
     /// Sets refused records aside in the dead-letter file, if there is one, and counts them.
     pub(super) fn bury(&mut self, suspects: Vec<Suspect>) {
         for suspect in suspects {
-            let Suspect { item, code, text, detail } = suspect;
+            let Suspect { entry, code, text, detail } = suspect;
             let reason = if detail.is_empty() { text.clone() } else { format!("{text}: {detail}") };
             let cause = match &mut self.dead_letter {
                 Some(file) => {
                     let scopes = self.lane.shared.tables.scopes();
-                    let scope = item.entry.record.header().scope as usize;
+                    let scope = entry.record.header().scope as usize;
                     let verdict = Verdict {
                         sink: &self.lane.spec.name,
                         code: &code,
@@ -51,7 +52,7 @@ impl Worker {
                         now_unix_nano: clock::unix_nano(),
                         logger: scopes.get(scope).map_or("", |scope| &scope.name),
                     };
-                    match file.append(&item.entry, &verdict) {
+                    match file.append(&entry, &verdict) {
                         Ok(()) => poison_cause(&code),
                         Err(error) => {
                             self.lane.shared.diagnostics.say("dead letter", || {
@@ -73,7 +74,7 @@ impl Worker {
                 )
             });
             self.lane.tally().last_error = clean_reason(&text);
-            self.settle(End::Dropped(cause), std::slice::from_ref(&item));
+            self.settle(End::Dropped(cause), std::slice::from_ref(&entry));
         }
     }
 }
@@ -83,8 +84,8 @@ fn poison_cause(code: &str) -> DropCause {
 }
 
 /// Joins suspects and everything still on the stack into one batch again, in order.
-pub(super) fn put_back(suspects: &mut Vec<Suspect>, stack: &mut Vec<Vec<Item>>) {
-    let mut all: Vec<Item> = suspects.drain(..).map(|suspect| suspect.item).collect();
+pub(super) fn put_back(suspects: &mut Vec<Suspect>, stack: &mut Vec<Vec<Entry>>) {
+    let mut all: Vec<Entry> = suspects.drain(..).map(|suspect| suspect.entry).collect();
     all.extend(stack.drain(..).rev().flatten());
     if !all.is_empty() {
         stack.push(all);

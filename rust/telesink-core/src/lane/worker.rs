@@ -2,7 +2,6 @@
 
 use super::account::End;
 use super::backoff::Backoff;
-use super::budget::Ticket;
 use super::dead_letter::DeadLetter;
 use super::loss::{self, Losses, NO_TICKET, Totals};
 use super::wake::{Sleep, request};
@@ -13,7 +12,7 @@ use crate::record::exception::{SourceCache, render};
 use crate::record::id::IdSource;
 use crate::record::value::{Scalar, put_pair};
 use crate::record::{Record, flag};
-use crate::sinks::{Entry, Sink};
+use crate::sinks::{Entry, Sink, Spent};
 use crate::stats::{DropCause, RejectCause, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,14 +24,6 @@ const TAKE_MAX: usize = 512;
 
 /// Longest rendered stack trace, in bytes: deep chains repeat themselves.
 const STACKTRACE_BYTES_MAX: usize = 256 * 1024;
-
-/// A numbered record in the worker's hands.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) ticket: Ticket,
-    pub(super) bytes: u64,
-    pub(super) entry: Entry,
-}
 
 /// Everything the lane's thread owns.
 pub(super) struct Worker {
@@ -53,7 +44,8 @@ pub(super) struct Worker {
     /// Whether nothing is known against the sink: only then is it told of losses at the end.
     pub(super) is_working: bool,
     pub(super) last_attempt: Instant,
-    batch: Vec<Item>,
+    batch: Vec<Entry>,
+    pub(super) spent: Spent,
     batch_bytes: u64,
     is_urgent: bool,
     next_seq: u64,
@@ -107,6 +99,7 @@ impl Worker {
             is_working: true,
             last_attempt: now,
             batch: Vec::new(),
+            spent: Spent::default(),
             batch_bytes: 0,
             is_urgent: false,
             next_seq: 1,
@@ -146,10 +139,10 @@ impl Worker {
             }
             // Under load the next one is as long, and growing to that would copy it again and again.
             let next = Vec::with_capacity(self.batch.len());
-            let items = std::mem::replace(&mut self.batch, next);
+            let entries = std::mem::replace(&mut self.batch, next);
             self.batch_bytes = 0;
             self.lane.set_state(State::Running);
-            self.deliver(items);
+            self.deliver(entries);
             // What arrived while the batch was written has waited since then.
             self.opened_at = self.drained_at;
         }
@@ -189,6 +182,7 @@ impl Worker {
         if lane.state.load(Ordering::Relaxed) != 4 {
             lane.set_state(State::Idle);
         }
+        self.spent.free();
         self.batch.shrink_to(TAKE_MAX);
         let limit = self.losses.due_at(self.totals(), now).map(|at| at.saturating_duration_since(now));
         if limit == Some(Duration::ZERO) {
@@ -201,6 +195,7 @@ impl Worker {
     }
 
     fn sleep_lingering(&mut self, limit: Duration) {
+        self.spent.free();
         let lane = Arc::clone(&self.lane);
         let room = lane.batch_records_max().saturating_sub(self.batch.len()) as u64;
         // Counted first: a record that comes between the two reads makes the wake early, never late.
@@ -263,23 +258,23 @@ impl Worker {
     }
 
     fn admit(&mut self, queued: Queued) {
-        let mut item = self.number(queued);
-        if item.entry.record.has(flag::EXCEPTION) {
-            item.entry.appended = self.render_exception(&item.entry.record);
+        let mut entry = self.number(queued);
+        if entry.record.has(flag::EXCEPTION) {
+            entry.appended = self.render_exception(&entry.record);
             // Not in the budget, which callers pay before it is rendered; in the batch, which it must not outgrow.
-            self.batch_bytes += item.entry.appended.as_ref().map_or(0, |field| field.len() as u64);
+            self.batch_bytes += entry.appended.as_ref().map_or(0, |field| field.len() as u64);
         }
-        self.is_urgent |= item.entry.record.has(flag::URGENT);
-        self.batch_bytes += item.bytes;
-        self.batch.push(item);
+        self.is_urgent |= entry.record.has(flag::URGENT);
+        self.batch_bytes += entry.bytes;
+        self.batch.push(entry);
     }
 
     /// Gives a record the lane's next number.
-    fn number(&mut self, queued: Queued) -> Item {
+    fn number(&mut self, queued: Queued) -> Entry {
         let bytes = queued.record.cost_bytes() as u64;
         let seq = self.next_seq;
         self.next_seq += 1;
-        Item { ticket: queued.ticket, bytes, entry: Entry { seq, record: queued.record, appended: None } }
+        Entry { ticket: queued.ticket, bytes, ..Entry::new(seq, queued.record) }
     }
 
     /// Renders the frames behind a record into its `exception.stacktrace` attribute.
@@ -313,8 +308,7 @@ impl Worker {
         }
         lane.tally().loss_markers += markers.len() as u64;
         for (seq, record) in markers {
-            let entry = Entry { seq, record, appended: None };
-            self.batch.push(Item { ticket: NO_TICKET, bytes: 0, entry });
+            self.batch.push(Entry { ticket: NO_TICKET, ..Entry::new(seq, record) });
         }
         self.opened_at = now;
     }
@@ -338,8 +332,8 @@ impl Worker {
             if taken.is_empty() {
                 return;
             }
-            let items: Vec<Item> = taken.into_iter().map(|queued| self.number(queued)).collect();
-            self.settle(End::Dropped(DropCause::ExitDeadline), &items);
+            let entries: Vec<Entry> = taken.into_iter().map(|queued| self.number(queued)).collect();
+            self.settle(End::Dropped(DropCause::ExitDeadline), &entries);
         }
     }
 

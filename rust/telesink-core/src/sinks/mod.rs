@@ -5,7 +5,10 @@ pub mod memory;
 pub mod null;
 pub mod postgres;
 pub mod prune;
+mod spent;
 pub mod sqlite;
+
+pub use spent::Spent;
 
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
@@ -37,9 +40,18 @@ pub struct Entry {
     pub record: Record,
     /// Attribute fields added on the lane's thread (the rendered stack trace); usually empty.
     pub appended: Option<Arc<[u8]>>,
+    /// For the lane's books; 0 for what telesink wrote itself.
+    pub(crate) ticket: u64,
+    /// What it costs of the lane's memory.
+    pub(crate) bytes: u64,
 }
 
 impl Entry {
+    /// A numbered record that is in nobody's books.
+    pub fn new(seq: u64, record: Record) -> Self {
+        Self { seq, record, appended: None, ticket: 0, bytes: 0 }
+    }
+
     /// The record as a log record.
     pub fn log(&self) -> LogView<'_> {
         LogView::new(&self.record, self.appended.as_deref().unwrap_or(&[]))
@@ -63,6 +75,8 @@ pub struct Batch<'a> {
     pub tables: &'a Tables,
     /// Wall-clock time of this attempt, nanoseconds since the Unix epoch.
     pub now_unix_nano: u64,
+    /// The records of the batch before, to be freed while the destination works.
+    pub spent: &'a Spent,
 }
 
 /// A record that the destination refused although the write as a whole succeeded.

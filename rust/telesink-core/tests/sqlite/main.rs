@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use support::records::info;
 use telesink_core::error::WriteError;
 use telesink_core::record::tables::{Resource, Tables};
-use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkPlan};
+use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkPlan, Spent};
 use tempfile::TempDir;
 
 /// A folder and the path of a database in it that does not exist yet.
@@ -68,8 +68,7 @@ impl Direct {
         seqs: std::ops::RangeInclusive<u64>,
     ) -> Result<Outcome, WriteError> {
         let record = |seq: u64| info(&format!("number {seq}"));
-        let entries: Vec<Entry> =
-            seqs.map(|seq| Entry { seq, record: record(seq), appended: None }).collect();
+        let entries: Vec<Entry> = seqs.map(|seq| Entry::new(seq, record(seq))).collect();
         self.sink.write(&Batch {
             instance: [9; 16],
             lane: 0,
@@ -78,6 +77,7 @@ impl Direct {
             entries: &entries,
             tables: &self.tables,
             now_unix_nano: telesink_core::clock::unix_nano(),
+            spent: &Spent::default(),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use telesink_core::error::{WriteError, WriteErrorKind};
 use telesink_core::record::Record;
 use telesink_core::record::tables::{Resource, Tables};
-use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkPlan};
+use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkPlan, Spent};
 
 /// Stands in the DSN where one can, and in what is logged; no error may show it.
 pub(crate) const SECRET: &str = "hunter2-contract";
@@ -160,10 +160,8 @@ impl Session {
     /// Writes records under the next numbers. What the sink says is checked for what it promises to have stored.
     fn write(&mut self, records: &[Record]) -> Result<Outcome, WriteError> {
         let seqs = self.next_seq..;
-        let entries: Vec<Entry> = seqs
-            .zip(records)
-            .map(|(seq, record)| Entry { seq, record: record.clone(), appended: None })
-            .collect();
+        let entries: Vec<Entry> =
+            seqs.zip(records).map(|(seq, record)| Entry::new(seq, record.clone())).collect();
         let before = self.readable();
         let answer = self.sink.write(&Batch {
             instance: [7; 16],
@@ -173,6 +171,7 @@ impl Session {
             entries: &entries,
             tables: &self.tables,
             now_unix_nano: telesink_core::clock::unix_nano(),
+            spent: &Spent::default(),
         });
         match &answer {
             Ok(outcome) => {
@@ -207,6 +206,6 @@ impl Session {
 
 /// The messages as any reader has to see them: what the record holds, not what the test meant.
 fn bodies(records: &[Record]) -> Vec<String> {
-    let entry = |record: &Record| Entry { seq: 0, record: record.clone(), appended: None };
+    let entry = |record: &Record| Entry::new(0, record.clone());
     records.iter().map(|record| entry(record).log().message().into_owned()).collect()
 }

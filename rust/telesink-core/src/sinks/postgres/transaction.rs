@@ -7,7 +7,7 @@ use super::session::{Session, Transaction, rows_touched, run, within};
 use super::{Dedupe, Options};
 use crate::record::id::format_uuid;
 use crate::record::tables::Scope;
-use crate::sinks::{Batch, Entry, Limits, Outcome};
+use crate::sinks::{Batch, Entry, Limits, Outcome, Spent};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use futures_util::future::join3;
@@ -62,7 +62,7 @@ pub(super) async fn store(
         }
     };
     if !entries.is_empty() {
-        send(client, &copy, limits, rows, entries.len() as u64).await?;
+        send(client, &copy, limits, rows, entries.len() as u64, batch.spent).await?;
         if options.dedupe == Dedupe::Id {
             let merge = copy::merge_sql(options.names.logs());
             let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &merge)).await?;
@@ -160,16 +160,26 @@ async fn send(
     limits: Limits,
     mut rows: Rows<'_>,
     count: u64,
+    spent: &Spent,
 ) -> Result<(), Failure> {
     let starting = async {
         let sink = client.copy_in::<_, Bytes>(copy).await;
         sink.map_err(|error| Failure::of(Phase::Copy, &error))
     };
     let mut sink = pin!(within(limits.write, Phase::Copy, starting).await?);
+    let mut is_first = true;
     while rows.fill_chunk() {
         feed(sink.feed(rows.encoder.take()), limits.write).await?;
+        if is_first {
+            // The server waits for it.
+            yield_now().await;
+            is_first = false;
+        }
     }
     feed(sink.feed(rows.encoder.finish()), limits.write).await?;
+    yield_now().await;
+    // The server is busy with the rows for longer than this takes.
+    spent.recycle();
     let finishing = async { sink.finish().await.map_err(|error| Failure::of(Phase::Copy, &error)) };
     let stored = within(limits.write, Phase::Copy, finishing).await?;
     if stored == count {

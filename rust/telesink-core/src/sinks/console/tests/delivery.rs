@@ -6,7 +6,7 @@ use super::super::{ConsoleSink, WAIT_MAX, write_error};
 use super::record;
 use crate::error::{WriteError, WriteErrorKind};
 use crate::record::tables::{Resource, Tables};
-use crate::sinks::{Batch, Entry, Outcome, Route, Sink};
+use crate::sinks::{Batch, Entry, Outcome, Route, Sink, Spent};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -73,7 +73,7 @@ fn entries(seqs: impl IntoIterator<Item = u64>, padding: usize, tables: &Tables)
     seqs.into_iter()
         .map(|seq| {
             let message = format!("number {seq}{}", ".".repeat(padding));
-            Entry { seq, record: record(scope, 20, "INFO", &message, &[]), appended: None }
+            Entry::new(seq, record(scope, 20, "INFO", &message, &[]))
         })
         .collect()
 }
@@ -105,6 +105,7 @@ fn write_padded(
         entries: &entries,
         tables: &tables,
         now_unix_nano: 0,
+        spent: &Spent::default(),
     })
 }
 
