@@ -1,5 +1,7 @@
 """How the message of a record is made, and what is kept when it cannot be."""
 
+import enum
+import itertools
 import logging
 import logging.handlers
 import queue
@@ -33,6 +35,55 @@ def test_the_message_is_the_one_that_the_standard_library_makes(recorder, msg, a
     assert record.getMessage() == expected
     assert recorder.only()["body"] == expected
     assert recorder.stats().format_errors == 0
+
+
+class Sku(str):
+    """Text that shows itself in another way."""
+
+    __slots__ = ()
+
+    def __str__(self):
+        return f"<{super().__str__()}>"
+
+
+class Level(enum.IntEnum):
+    """A whole number with a name."""
+
+    HIGH = 3
+
+
+PIECES = ["%s", "%d", "%%", "ä %s,", "%5d", "%r", "%i", "%.2s", "%", "%(sku)s"]
+VALUES = [
+    "two",
+    "",
+    "ü€",
+    "%s",
+    "x" * 600,
+    7,
+    -(2**63),
+    2**63,
+    True,
+    None,
+    2.5,
+    Sku("A7"),
+    Level.HIGH,
+    (1, 2),
+]
+
+
+def test_whatever_the_conversions_and_values_the_message_is_that_of_the_standard_library(recorder):
+    templates = [*PIECES, *(first + second for first in PIECES for second in PIECES)]
+    arguments = [*((value,) for value in VALUES), *itertools.product(VALUES[:8], VALUES)]
+    expected = []
+    for template in templates:
+        for args in arguments:
+            recorder.logger.info(template, *args)
+            try:
+                expected.append(template % args)
+            except (TypeError, ValueError):
+                expected.append(template)
+        assert recorder.pipeline.flush(30).complete
+    assert [record["body"] for record in recorder.records()] == expected
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ mod mapping;
 mod message;
 mod otel;
 mod places;
+mod plain;
 mod record;
 mod site;
 mod snapshot;
@@ -37,6 +38,8 @@ const SCOPES_CACHED: usize = 64;
 pub(crate) struct Workbench {
     pub(crate) builder: LogBuilder,
     pub(crate) tail: Vec<u8>,
+    /// The message, if it is a usual one.
+    text: String,
     pub(crate) ids: IdSource,
     scopes: Vec<Option<CachedScope>>,
     pub(crate) sites: site::Sites,
@@ -70,6 +73,7 @@ impl Workbench {
         Self {
             builder: LogBuilder::new(),
             tail: Vec::new(),
+            text: String::new(),
             ids: IdSource::new(),
             scopes: (0..SCOPES_CACHED).map(|_| None).collect(),
             sites: site::Sites::new(),

@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, field};
 use super::message::{self, Message};
+use super::plain::format_plain;
 use super::values::ValueReader;
 use super::{Workbench, context, exception, otel, text};
 use crate::ffi::{instance_dict, pairs};
@@ -170,6 +171,10 @@ fn write_message<'py>(
 ) -> PyResult<Option<Bound<'py, PyDict>>> {
     let py = record.py();
     let builder = &mut bench.builder;
+    if is_plain && format_plain(&mut bench.text, fields) && bench.text.len() <= builder.room() {
+        builder.body(&message::clean(&bench.text, redaction));
+        return Ok(None);
+    }
     match message::render(record, is_plain, fields, builder)? {
         Message::Text(text) => write_body(bench, &text, redaction),
         Message::Broken { template, error } => {
