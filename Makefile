@@ -45,7 +45,7 @@ build: $(VENV)/.installed-build ## Build telesink (optimised) into .venv
 # --- tests ---------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: setup test-rust test-loom test-python types ## Run every test
+test: setup test-rust test-loom test-python test-pgbouncer types ## Run every test
 
 .PHONY: test-rust
 test-rust: ## Test the Rust core, documentation examples included
@@ -64,6 +64,10 @@ test-loom: ## Check the lock-free parts under every thread order
 .PHONY: test-python
 test-python: $(VENV)/.installed-test build ## Run the Python tests; ARGS="-k name" chooses
 	"$(VENV_PYTHON)" -m pytest $(ARGS)
+
+.PHONY: test-pgbouncer
+test-pgbouncer: $(VENV)/.installed-test build ## Run the Postgres tests once more, through PgBouncer in transaction mode
+	TELESINK_TEST_PGBOUNCER=1 "$(VENV_PYTHON)" -m pytest tests/postgres $(ARGS)
 
 .PHONY: types
 types: $(VENV)/.installed-test build ## Check the types, and the stub against the module that was built

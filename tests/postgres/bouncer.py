@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import psycopg
-from postgres.servers import START_SECONDS_MAX, SUPERUSER, free_port
+from postgres.servers import START_SECONDS_MAX, SUPERUSER, Database, free_port
 
 #: In transaction mode the server's connection is somebody else's after COMMIT.
 CONFIGURATION = """
@@ -74,7 +74,7 @@ class Bouncer:
 
     def dsn(self, database, **options):
         """How clients reach a database through it."""
-        return self.server.dsn(database, port=self.port, **options)
+        return self.server.dsn(database, **{"port": self.port} | options)
 
     def log(self):
         """What it has said."""
@@ -99,3 +99,29 @@ class Bouncer:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait(START_SECONDS_MAX)
+
+
+class Bounced(Database):
+    """A database as clients see it through PgBouncer; the oracle asks the server itself."""
+
+    def __init__(self, bouncer, name):
+        super().__init__(bouncer.server, name)
+        self.bouncer = bouncer
+
+    @property
+    def port(self):
+        return self.bouncer.port
+
+    def dsn(self, **options):
+        return self.bouncer.dsn(self.name, **options)
+
+    def left_behind(self):
+        """What the connections of the pool still know of those who had them."""
+        statement = (
+            "SELECT pg_backend_pid(), (SELECT count(*) FROM pg_prepared_statements), "
+            "(SELECT count(*) FROM pg_cursors), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), "
+            "current_setting('synchronous_commit'), current_setting('statement_timeout'), "
+            "(SELECT count(*) FROM pg_class WHERE relpersistence = 't')"
+        )
+        # One connection after the other.
+        return {self.bouncer.sql(self.name, statement)[0] for _ in range(10)}

@@ -1,13 +1,19 @@
 """Real Postgres servers for the tests here. Not on Windows, which lacks the signals of the rig."""
 
+import contextlib
+import os
 import sys
 
 import pytest
+
+#: The variable that puts the shared server behind PgBouncer.
+POOLED = "TELESINK_TEST_PGBOUNCER"
 
 if sys.platform == "win32":
     collect_ignore_glob = ["test_*.py"]
 else:
     from postgres import servers
+    from postgres.bouncer import Bounced, Bouncer
 
     @pytest.fixture(scope="session")
     def workshops():
@@ -43,22 +49,40 @@ else:
         return running(servers.newest())
 
     @pytest.fixture
-    def database(server):
-        """A fresh database on the shared server."""
+    def direct_database(server):
+        """A fresh database on the shared server, never behind PgBouncer."""
         return servers.Database(server, server.create_database())
 
     @pytest.fixture
-    def writer(database):
-        """A database, and a role that may log in and no more."""
-        role = f"writer_{database.name}"
-        database.sql(f"CREATE ROLE {role} LOGIN")
-        # Up to Postgres 14 everybody may make tables.
-        database.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-        return database, role
+    def database(request):
+        """A fresh database on the shared server; behind PgBouncer if the environment says so."""
+        return request.getfixturevalue("bounced" if POOLED in os.environ else "direct_database")
 
-    @pytest.fixture(params=sorted(servers.builds()))
+    @pytest.fixture
+    def writer(direct_database):
+        """A database, and a role that may log in and no more."""
+        role = f"writer_{direct_database.name}"
+        direct_database.sql(f"CREATE ROLE {role} LOGIN")
+        # Up to Postgres 14 everybody may make tables.
+        direct_database.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        return direct_database, role
+
+    @pytest.fixture
+    def bouncer(server):
+        """PgBouncer in transaction mode with two connections for each database."""
+        with contextlib.closing(Bouncer(server)) as started:
+            yield started.start()
+
+    @pytest.fixture
+    def bounced(bouncer):
+        """A fresh database behind it."""
+        return Bounced(bouncer, bouncer.server.create_database())
+
+    @pytest.fixture(params=[*sorted(servers.builds()), "pgbouncer"])
     def each_database(running, request):
-        """A fresh database on a server of every build."""
+        """A fresh database on a server of every build, and one behind PgBouncer."""
+        if request.param == "pgbouncer":
+            return request.getfixturevalue("bounced")
         server = running(request.param)
         return servers.Database(server, server.create_database())
 

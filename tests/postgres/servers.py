@@ -347,6 +347,11 @@ class Database:
         self.server = server
         self.name = name
 
+    @property
+    def port(self):
+        """Where clients connect."""
+        return self.server.port
+
     def dsn(self, **options):
         """How telesink reaches it."""
         return self.server.dsn(self.name, **options)

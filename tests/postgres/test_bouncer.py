@@ -7,49 +7,13 @@ import sys
 import threading
 
 import pytest
-from postgres.bouncer import Bouncer
+from postgres.bouncer import Bounced, Bouncer
 from postgres.observing import letters, lines, make_tables, numbers, records, sink, wait_for_state
-from postgres.servers import Database
 from waiting import wait_until
 
 import telesink
 
 PROCESSES = 16
-
-
-class Bounced(Database):
-    """A database as clients see it through PgBouncer; the oracle asks the server itself."""
-
-    def __init__(self, bouncer, name):
-        super().__init__(bouncer.server, name)
-        self.bouncer = bouncer
-
-    def dsn(self, **options):
-        return self.bouncer.dsn(self.name, **options)
-
-    def left_behind(self):
-        """What the connections of the pool still know of those who had them."""
-        statement = (
-            "SELECT pg_backend_pid(), (SELECT count(*) FROM pg_prepared_statements), "
-            "(SELECT count(*) FROM pg_cursors), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), "
-            "current_setting('synchronous_commit'), current_setting('statement_timeout'), "
-            "(SELECT count(*) FROM pg_class WHERE relpersistence = 't')"
-        )
-        # One connection after the other.
-        return {self.bouncer.sql(self.name, statement)[0] for _ in range(10)}
-
-
-@pytest.fixture
-def bouncer(server):
-    """PgBouncer in transaction mode with two connections for each database."""
-    with contextlib.closing(Bouncer(server)) as started:
-        yield started.start()
-
-
-@pytest.fixture
-def bounced(bouncer):
-    """A fresh database behind it."""
-    return Bounced(bouncer, bouncer.server.create_database())
 
 
 def check_nothing_left(database):

@@ -116,21 +116,21 @@ def test_a_missing_database_is_waited_for(server, capfd):
     finish(pipeline, Database(server, name), capfd)
 
 
-def test_a_database_that_is_dropped_under_the_connection_is_waited_for(database, capfd):
+def test_a_database_that_is_dropped_under_the_connection_is_waited_for(direct_database, capfd):
     """P31: DROP DATABASE … WITH (FORCE)."""
-    pipeline = telesink.Pipeline(database.dsn())
+    pipeline = telesink.Pipeline(direct_database.dsn())
     pipeline.enqueue({"body": "before"})
     assert pipeline.flush(30).complete
-    database.server.sql(f"DROP DATABASE {database.name} WITH (FORCE)")
+    direct_database.server.sql(f"DROP DATABASE {direct_database.name} WITH (FORCE)")
     pipeline.enqueue_many(records(COUNT))
     stats = wait_for_state(pipeline, "held")
     assert (stats["dropped"], stats["pending"]) == ({}, COUNT)
     (line,) = lines(capfd)
     assert "createdb" in line
 
-    database.server.sql(f"CREATE DATABASE {database.name}")
+    direct_database.server.sql(f"CREATE DATABASE {direct_database.name}")
     assert pipeline.flush(30).complete
-    assert database.bodies() == numbers(COUNT)
+    assert direct_database.bodies() == numbers(COUNT)
     assert sink(pipeline)["server_rolled_back"] == 1
     (line,) = lines(capfd)
     assert "went back in time" in line

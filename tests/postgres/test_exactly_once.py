@@ -41,7 +41,7 @@ def write_until(pipeline, is_over):
 def test_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(database):
     """P3: the ledger decides what became of a COMMIT, and nothing is stored twice or lost."""
     batches, each = 3_000, 5
-    with Relay(database.server.port, commits_swallowed=3) as relay:
+    with Relay(database.port, commits_swallowed=3) as relay:
         dsn = database.dsn(port=relay.port, sslmode="disable")
         settings = EAGER | {
             "batch_records_max": each,
@@ -60,7 +60,7 @@ def test_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(databa
 @pytest.mark.parametrize("dedupe", ["ledger", "id"])
 def test_a_commit_that_arrives_after_the_replay_changes_nothing(database, dedupe):
     """P4: the whole end of a transaction waits somewhere on the way and comes late."""
-    with Relay(database.server.port, hold_commits=1) as relay:
+    with Relay(database.port, hold_commits=1) as relay:
         dsn = database.dsn(port=relay.port, sslmode="disable", dedupe=dedupe)
         pipeline = telesink.Pipeline(dsn, write_timeout_seconds=1, **EAGER)
         pipeline.enqueue_many({"body": str(number)} for number in range(10))
@@ -75,7 +75,7 @@ def test_a_commit_that_arrives_after_the_replay_changes_nothing(database, dedupe
 
 def test_a_slow_line_carries_smaller_transactions(database):
     """P24: what is too much for the line in the time allowed is cut, not offered for ever."""
-    with Relay(database.server.port, bytes_per_second=400_000) as relay:
+    with Relay(database.port, bytes_per_second=400_000) as relay:
         dsn = database.dsn(port=relay.port, sslmode="disable")
         pipeline = telesink.Pipeline(dsn, write_timeout_seconds=1, **EAGER)
         pipeline.enqueue_many({"body": f"{number} " + "x" * 500} for number in range(4_000))

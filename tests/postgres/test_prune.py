@@ -90,18 +90,18 @@ def test_a_partition_that_a_view_needs_is_named_and_the_rest_goes(database):
     assert f"cannot drop table {partition(50)}" in result.stderr
 
 
-def test_whoever_does_not_own_the_tables_is_told_who_can(server, database):
-    make_tables(database)
-    make_partition(database, 40)
-    role = f"guest_{database.name}"
-    database.sql(f"CREATE ROLE {role} LOGIN")
-    database.sql(f"GRANT SELECT ON telesink_logs, telesink_logs_default TO {role}")
+def test_whoever_does_not_own_the_tables_is_told_who_can(server, direct_database):
+    make_tables(direct_database)
+    make_partition(direct_database, 40)
+    role = f"guest_{direct_database.name}"
+    direct_database.sql(f"CREATE ROLE {role} LOGIN")
+    direct_database.sql(f"GRANT SELECT ON telesink_logs, telesink_logs_default TO {role}")
 
-    result = prune(database.dsn(user=role))
+    result = prune(direct_database.dsn(user=role))
 
     assert result.returncode == 1
     assert "run it as the role that owns the tables" in result.stderr
-    assert database.sql("SELECT to_regclass(%s) IS NOT NULL", partition(40)) == [(True,)]
+    assert direct_database.sql("SELECT to_regclass(%s) IS NOT NULL", partition(40)) == [(True,)]
 
 
 def test_the_tables_are_looked_for_in_the_schema_of_the_dsn(database):
