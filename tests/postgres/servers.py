@@ -130,8 +130,13 @@ class Workshop:
             probe = [programs / "postgres", "--version"]
             subprocess.run(probe, user=self.user, capture_output=True, check=True, cwd="/")
         except (PermissionError, subprocess.CalledProcessError):
-            copied = self.folder / "programs"
-            shutil.copytree(programs.parent, copied, symlinks=True)
+            whole = programs.parent
+            copied = self.folder / "programs" / whole.parent.name / whole.name
+            shutil.copytree(whole, copied, symlinks=True)
+            # A wheel keeps the libraries of its programs beside its package, and they look for them there.
+            libraries = whole.parent.with_name(f"{whole.parent.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, self.folder / "programs" / libraries.name)
             return copied / programs.name
         return programs
 

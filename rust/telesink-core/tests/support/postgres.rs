@@ -120,10 +120,24 @@ fn reachable(programs: PathBuf, user: Option<(u32, u32)>, folder: &Path) -> Path
     if probe.is_ok_and(|done| done.status.success()) {
         return programs;
     }
-    let (whole, copied) = (programs.parent().expect("a folder"), folder.join("programs"));
-    let done = Command::new("cp").arg("-a").args([whole, copied.as_path()]).status().expect("cp runs");
-    assert!(done.success(), "the programs in {} cannot be copied", programs.display());
-    copied.join("bin")
+    let whole = programs.parent().expect("a folder");
+    let package = whole.parent().expect("a folder");
+    let name = package.file_name().expect("a name").to_string_lossy().into_owned();
+    let target = folder.join("programs");
+    copy(whole, &target.join(&name));
+    // A wheel keeps the libraries of its programs beside its package, and they look for them there.
+    let libraries = package.with_file_name(format!("{name}.libs"));
+    if libraries.exists() {
+        copy(&libraries, &target);
+    }
+    target.join(name).join(whole.file_name().expect("a name")).join("bin")
+}
+
+/// Copies a folder with all that is in it into another, which is made.
+fn copy(source: &Path, target: &Path) {
+    std::fs::create_dir_all(target).expect("a folder");
+    let done = Command::new("cp").arg("-a").args([source, target]).status().expect("cp runs");
+    assert!(done.success(), "{} cannot be copied", source.display());
 }
 
 /// Who runs the server if this is root.
