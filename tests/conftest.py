@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,10 @@ from telesink import _lifecycle
 
 # For a test of the pytest plug-in, which runs pytest inside pytest.
 pytest_plugins = ["pytester"]
+
+# A shell starts what it puts into the background with Ctrl-C ignored; the programs under test inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-#: The variable that puts the shared server behind PgBouncer.
-POOLED = "TELESINK_TEST_PGBOUNCER"
+#: Whether the shared server stands behind PgBouncer. Read here: tests do not see variables of the project.
+IS_POOLED = "TELESINK_TEST_PGBOUNCER" in os.environ
 
 if sys.platform == "win32":
     collect_ignore_glob = ["test_*.py"]
@@ -56,7 +56,7 @@ else:
     @pytest.fixture
     def database(request):
         """A fresh database on the shared server; behind PgBouncer if the environment says so."""
-        return request.getfixturevalue("bounced" if POOLED in os.environ else "direct_database")
+        return request.getfixturevalue("bounced" if IS_POOLED else "direct_database")
 
     @pytest.fixture
     def writer(direct_database):
