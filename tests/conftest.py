@@ -15,9 +15,12 @@ from telesink import _lifecycle
 # For a test of the pytest plug-in, which runs pytest inside pytest.
 pytest_plugins = ["pytester"]
 
-# A shell starts what it puts into the background with Ctrl-C ignored; the programs under test inherit that.
+# The programs under test inherit what is ignored here: a shell that puts something into the background has
+# Ctrl-C ignored, and nohup the end of the terminal.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from telesink._native import VERSION
 from telesink._pipeline import Pipeline
 from telesink._redaction import Redaction
 from telesink._settings import Settings
+from telesink._signals import install_signal_flush
 from telesink._stats import Receipt, Stats
 from telesink.exceptions import AuthError, ConfigError, ConnectError, SchemaError, TelesinkError
 
@@ -41,6 +42,7 @@ __all__ = [
     "enqueue",
     "flush",
     "install_logging",
+    "install_signal_flush",
     "recent",
     "shutdown",
     "stats",

@@ -27,6 +27,8 @@ class _Process:
     shared: Pipeline | None = None
     #: Set once the program ends: how much longer it may be held up.
     exit_seconds_left: float | None = None
+    #: Whether a signal is about to end it: then a closed pipeline stays closed.
+    is_ending: bool = False
     #: What the end of the program has already told.
     told: str = ""
     #: Whether multiprocessing's own hooks for children know of us; children inherit them.
@@ -39,7 +41,7 @@ last_words: list[Callable[[], str | None]] = []
 
 def shared_pipeline() -> Pipeline:
     """The process-wide pipeline, made without sinks on first use: records wait in it for the first sink."""
-    if _Process.shared is None or _Process.shared._native.is_closed:  # noqa: SLF001
+    if _Process.shared is None or (_Process.shared._native.is_closed and not _Process.is_ending):  # noqa: SLF001
         _Process.shared = Pipeline()
     return _Process.shared
 
@@ -143,15 +145,30 @@ def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
 
 def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
-    for ask in last_words:
-        line = ask()
-        if line is not None:
-            _native.write_line(line)
+    _say_last_words()
     timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
     timeouts += [timeout_seconds for _, timeout_seconds in retired()]
     if timeouts:
         _Process.exit_seconds_left = max(timeouts)
         flush_at_exit()
+
+
+def drain_before_end(timeout_seconds: float) -> None:
+    """Drain everything and say what was lost: the process is about to end without its exit hooks.
+
+    Nothing is taken any more: what other threads log from here on is refused and counted.
+    """
+    _Process.is_ending = True
+    _say_last_words()
+    close_all(timeout_seconds, stop=True)
+    _tell_losses()
+
+
+def _say_last_words() -> None:
+    for ask in last_words:
+        line = ask()
+        if line is not None:
+            _native.write_line(line)
 
 
 def flush_at_exit() -> bool:
@@ -195,6 +212,7 @@ def _after_fork_in_child() -> None:
     """
     _native.after_fork_in_child()
     _Process.exit_seconds_left = None
+    _Process.is_ending = False
     forget()
     _Process.told = ""
     if not _Process.knows_multiprocessing:
