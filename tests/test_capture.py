@@ -270,7 +270,7 @@ def test_a_record_class_of_the_program_is_asked_for_its_message(recorder):
     """R12"""
 
     class Shouted(logging.LogRecord):
-        def getMessage(self):  # noqa: N802 - the stdlib's name
+        def getMessage(self):
             return super().getMessage().upper()
 
     logging.setLogRecordFactory(Shouted)

@@ -33,6 +33,8 @@ class _Process:
     told: str = ""
     #: Whether multiprocessing's own hooks for children know of us; children inherit them.
     knows_multiprocessing: bool = False
+    #: Which process it is about; see `notice_fork`.
+    generation: int = _native.process_generation()
 
 
 #: Questions asked once when the program ends; each answers a line to tell, or None.
@@ -41,6 +43,7 @@ last_words: list[Callable[[], str | None]] = []
 
 def shared_pipeline() -> Pipeline:
     """The process-wide pipeline, made without sinks on first use: records wait in it for the first sink."""
+    notice_fork()
     if _Process.shared is None or (_Process.shared._native.is_closed and not _Process.is_ending):  # noqa: SLF001
         _Process.shared = Pipeline()
     return _Process.shared
@@ -145,6 +148,7 @@ def close_all(timeout_seconds: float, *, stop: bool) -> Receipt:
 
 def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
+    notice_fork()
     _say_last_words()
     timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
     timeouts += [timeout_seconds for _, timeout_seconds in retired()]
@@ -158,6 +162,7 @@ def drain_before_end(timeout_seconds: float) -> None:
 
     Nothing is taken any more: what other threads log from here on is refused and counted.
     """
+    notice_fork()
     _Process.is_ending = True
     _say_last_words()
     close_all(timeout_seconds, stop=True)
@@ -173,6 +178,7 @@ def _say_last_words() -> None:
 
 def flush_at_exit() -> bool:
     """The last flush, called by ``logging.shutdown``; answers whether the program is ending."""
+    notice_fork()
     if _Process.exit_seconds_left is None:
         return False
     begun = time.monotonic()
@@ -205,12 +211,17 @@ def _tell_losses() -> None:
         _native.write_line(f"records were not delivered ({text}); telesink.stats() has the counters")
 
 
-def _after_fork_in_child() -> None:
-    """Leave everything of the parent's alone: no lock, no thread, no goodbye to its connections.
+def notice_fork() -> None:
+    """Leave everything of the parent's alone, once, if this is the child of a fork.
 
-    Pipelines notice by their generation and start anew with the first record.
+    Python's hook calls it, and so does whoever needs to know: not every fork runs the hook (uWSGI, a C
+    extension). No lock, no thread, no goodbye to the parent's connections. Pipelines notice by themselves,
+    and start anew with the first record.
     """
-    _native.after_fork_in_child()
+    generation = _native.process_generation()
+    if generation == _Process.generation:
+        return
+    _Process.generation = generation
     _Process.exit_seconds_left = None
     _Process.is_ending = False
     forget()
@@ -253,7 +264,7 @@ def _register() -> None:
         register_at_fork(
             before=_native.before_fork,
             after_in_parent=_native.after_fork_in_parent,
-            after_in_child=_after_fork_in_child,
+            after_in_child=notice_fork,
         )
     # The child of a fork server imports the main program, and telesink, before it clears its finalizers.
     _register_multiprocessing()

@@ -41,13 +41,16 @@ class _Installed:
 
     def __init__(self) -> None:
         self.sinks = {}
-        self.renew_lock()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew_lock)
+        self._lock = (_native.process_generation(), threading.RLock())
 
-    def renew_lock(self) -> None:
-        """Make the lock that lets one install or shut down at a time; a child of a fork needs its own."""
-        self.lock = threading.RLock()
+    @property
+    def lock(self) -> threading.RLock:
+        """Lets one install or shut down at a time; the child of a fork has a lock of its own."""
+        generation, lock = self._lock
+        if generation != _native.process_generation():
+            lock = threading.RLock()
+            self._lock = (_native.process_generation(), lock)
+        return lock
 
     def live_handler(self) -> LogHandler | None:
         """The handler, unless its pipeline was closed."""

@@ -13,16 +13,17 @@ __all__ = [
     "Pipeline",
     "Prune",
     "RedactionSet",
-    "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
     "check_setting",
     "check_settings",
     "check_sink",
     "dsn_identity",
+    "fork_detection",
     "parse_bytes",
     "parse_level",
     "parse_seconds",
+    "process_generation",
     "set_context_getter",
     "table_definitions",
     "write_line",
@@ -159,9 +160,6 @@ class ContextFields:
     def as_dict(self) -> dict[str, Any]:
         """Give the fields back as they were when they were bound, as a new dict."""
 
-def after_fork_in_child() -> None:
-    """Leave the parent's pipelines alone: takes no lock, allocates nothing."""
-
 def after_fork_in_parent() -> None:
     """Let the threads of the lanes go on, also after a fork that failed."""
 
@@ -180,6 +178,9 @@ def check_sink(sink: Mapping[str, Any]) -> int:
 def dsn_identity(dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]) -> int:
     """Tell two DSNs apart by an opaque number: equal for the same target and options."""
 
+def fork_detection() -> str:
+    """Say how the child of a fork is noticed that ran no hooks: ``wiped page`` or ``process id``."""
+
 def parse_bytes(text: str) -> int | None:
     """Read a size such as `64 MiB`; None if it is none."""
 
@@ -188,6 +189,9 @@ def parse_level(text: str) -> int | None:
 
 def parse_seconds(text: str) -> float | None:
     """Read a duration such as `200 ms`, in seconds; None if it is none."""
+
+def process_generation() -> int:
+    """Number the processes that were forked from one another: the child of a fork has a new one."""
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
     """Tell how to read the context variable. Once per process."""

@@ -5,10 +5,14 @@
 //! child's own connection to the same file answered "database is locked" until it ended, or hung (2 of 6 runs of 50
 //! forks under load). So a sink says when it is inside, and a fork waits, with a limit, until nobody is.
 //!
+//! A fork that nobody prepared (a raw `clone`) may also leave connections open on both sides. Their locks and the table
+//! are shared then, so such a child cannot use the library at all; it is told so. [`is_unsound`] knows both cases.
+//!
 //! Only atomics: whatever holds a lock at the moment of the fork would be the same fault again.
 
 use crate::clock;
 use crate::sinks::sqlite;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -29,6 +33,17 @@ static GATE: Gate = Gate::new();
 
 static IS_UNSOUND: AtomicBool = AtomicBool::new(false);
 
+/// Connections that are open; none may be when the process is forked.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a thread is between closing them and the end of its fork.
+static IS_CLOSING: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// Whether it is this thread.
+    static CLOSES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Who is inside, and who wants to fork.
 #[derive(Debug)]
 struct Gate {
@@ -47,6 +62,23 @@ impl Drop for Inside<'_> {
     fn drop(&mut self) {
         self.gate.leave();
     }
+}
+
+/// Proof that a connection is open; ends when dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Opened(());
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts a connection. To be called before it is opened: what is half open cannot cross a fork either.
+pub(crate) fn opened() -> Opened {
+    OPEN.fetch_add(1, Ordering::SeqCst);
+    Opened(())
 }
 
 impl Gate {
@@ -122,7 +154,8 @@ pub(crate) fn sleep_unless_wanted(pause: Duration) -> bool {
     }
 }
 
-/// Whether this process was forked while somebody was inside all the same: what the library knows is not true here.
+/// Whether this process was forked while somebody was inside all the same, or a connection was open: what the library
+/// knows is not true here.
 pub(crate) fn is_unsound() -> bool {
     IS_UNSOUND.load(Ordering::SeqCst)
 }
@@ -138,24 +171,41 @@ pub fn wait() -> bool {
     GATE.wait(WAIT_MAX)
 }
 
-/// The last step before a fork: closes what must not cross it. Quick, and not to be interrupted by another fork.
+/// The last step before a fork: closes what must not cross it. Quick. Two threads that fork at a time do so one after
+/// the other, because the locks taken here must not be held in the middle of somebody else's fork.
 pub fn close() {
     // In a process that is unsound itself nothing was opened, and its locks may be held by nobody.
-    if GATE.inside.load(Ordering::SeqCst) == 0 && !is_unsound() {
-        sqlite::close_all();
+    if GATE.inside.load(Ordering::SeqCst) > 0 || is_unsound() {
+        return;
     }
+    let end = clock::monotonic() + WAIT_MAX;
+    while IS_CLOSING.swap(true, Ordering::SeqCst) {
+        if clock::monotonic() >= end {
+            // Nothing is closed, and the child will know.
+            return;
+        }
+        std::thread::park_timeout(STEP);
+    }
+    CLOSES.set(true);
+    sqlite::close_all();
 }
 
-/// After a fork, in the parent: lanes go on.
+/// After a fork, in the parent: lanes go on. To be called once for each [`before`].
 pub fn after_in_parent() {
+    if CLOSES.replace(false) {
+        IS_CLOSING.store(false, Ordering::SeqCst);
+    }
     GATE.release();
 }
 
 /// After a fork, in the child: whoever was inside does not exist here.
 pub fn after_in_child() {
-    if GATE.inside.load(Ordering::SeqCst) > 0 {
+    let others_closed = IS_CLOSING.load(Ordering::SeqCst) && !CLOSES.get();
+    if GATE.inside.load(Ordering::SeqCst) > 0 || OPEN.load(Ordering::SeqCst) > 0 || others_closed {
         IS_UNSOUND.store(true, Ordering::SeqCst);
     }
+    CLOSES.set(false);
+    IS_CLOSING.store(false, Ordering::SeqCst);
     GATE.reset();
 }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use telesink_core::clock;
-use telesink_core::diagnostics::Diagnostics;
 use telesink_core::pipeline::Flush;
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
@@ -32,13 +31,14 @@ pub(crate) struct Pipeline {
     version: AtomicU64,
     resource: ArcSwap<Vec<(String, String)>>,
     redaction: ArcSwap<Redaction>,
-    diagnostics: Diagnostics,
 }
 
 /// A flush under way.
 #[pyclass(frozen, module = "telesink._native")]
 pub(crate) struct FlushTicket {
     flush: std::sync::Mutex<Option<Flush>>,
+    /// Of the process whose lanes it waits for.
+    generation: u64,
 }
 
 #[pymethods]
@@ -62,7 +62,6 @@ impl Pipeline {
             version: AtomicU64::new(1),
             resource: ArcSwap::from_pointee(resource),
             redaction: ArcSwap::new(set),
-            diagnostics: Diagnostics::new(),
         }
     }
 
@@ -155,7 +154,9 @@ impl Pipeline {
 
     /// Starts a flush.
     fn begin_flush(&self) -> FlushTicket {
-        FlushTicket { flush: std::sync::Mutex::new(Some(self.process().core.begin_flush())) }
+        let process = self.process();
+        let flush = process.core.begin_flush();
+        FlushTicket { flush: std::sync::Mutex::new(Some(flush)), generation: process.capture.generation }
     }
 
     /// Asks for an end within `timeout_seconds` without waiting for it; see `close`.
@@ -207,13 +208,16 @@ impl Pipeline {
 impl FlushTicket {
     /// Whether nothing is pending any more.
     fn is_done(&self) -> bool {
-        self.lock().as_ref().is_none_or(Flush::is_done)
+        self.is_inherited() || self.lock().as_ref().is_none_or(Flush::is_done)
     }
 
     /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
     fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
         let end = clock::monotonic() + seconds(timeout_seconds);
         loop {
+            if self.is_inherited() {
+                return Ok(true);
+            }
             let left = end.saturating_duration_since(clock::monotonic());
             let slice = left.min(SIGNAL_SLICE);
             let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
@@ -226,14 +230,29 @@ impl FlushTicket {
 
     /// Ends the flush and answers its receipt; a second call answers an empty one.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let flush = self.lock().take();
+        let flush = if self.is_inherited() { None } else { self.lock().take() };
         report::receipt(py, &flush.map_or_else(Receipt::default, Flush::finish))
     }
 }
 
 impl FlushTicket {
+    /// Whether it waits for lanes of a parent, whose locks nobody may hold here: then there is nothing to wait for.
+    fn is_inherited(&self) -> bool {
+        self.generation != process::generation()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Flush>> {
         self.flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for FlushTicket {
+    fn drop(&mut self) {
+        if self.is_inherited()
+            && let Ok(flush) = self.flush.get_mut()
+        {
+            std::mem::forget(flush.take());
+        }
     }
 }
 
@@ -272,7 +291,7 @@ impl Pipeline {
                 // It was accepted in the parent; should the child see it differently, the child's log must go on.
                 Err(error) => {
                     let name = source.name.as_deref().unwrap_or_default();
-                    self.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}"));
+                    process.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}"));
                 }
             }
         }
@@ -314,8 +333,10 @@ impl Pipeline {
                 Ok(None)
             }
             Err(_panic) => {
-                self.process().core.reject(RejectCause::Panic);
-                self.diagnostics
+                let process = self.process();
+                process.core.reject(RejectCause::Panic);
+                process
+                    .diagnostics
                     .say("panic", || "a panic on the caller's path was caught; please report it".to_owned());
                 Ok(None)
             }
@@ -325,13 +346,16 @@ impl Pipeline {
     /// The pipeline and its view: those that the thread has seen last, if they are still the same.
     #[inline]
     fn seen(&self, bench: &mut Workbench) -> Seen {
-        if let Some(seen) = bench.seen.take()
-            && seen.handle == self.number
-            && seen.handle_version == self.version.load(Ordering::Acquire)
-            && seen.process.capture.generation == process::generation()
-            && seen.core_version == seen.process.core.version()
-        {
-            return seen;
+        if let Some(seen) = bench.seen.take() {
+            if seen.process.capture.generation != process::generation() {
+                // It may be the last one to hold a lane that was removed, and locks of a parent's are left alone.
+                std::mem::forget(seen);
+            } else if seen.handle == self.number
+                && seen.handle_version == self.version.load(Ordering::Acquire)
+                && seen.core_version == seen.process.core.version()
+            {
+                return seen;
+            }
         }
         self.look()
     }

@@ -23,7 +23,7 @@ mod _native {
     #[pymodule_export]
     use super::handle::{FlushTicket, Pipeline};
     #[pymodule_export]
-    use super::process::{after_fork_in_child, after_fork_in_parent, before_fork, write_line};
+    use super::process::{after_fork_in_parent, before_fork, fork_detection, process_generation, write_line};
     #[pymodule_export]
     use super::redaction::RedactionSet;
     #[pymodule_export]
@@ -36,6 +36,7 @@ mod _native {
     /// Runs once, when the module is imported.
     #[pymodule_init]
     fn init() {
+        super::process::install();
         super::sqlite_locks::install();
     }
 

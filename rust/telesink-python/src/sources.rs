@@ -5,6 +5,7 @@ use crate::patience::Waiting;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
+use telesink_core::diagnostics::Diagnostics;
 use telesink_core::dsn::Dsn;
 use telesink_core::error::ConfigError;
 use telesink_core::lane::LaneSpec;
@@ -35,6 +36,8 @@ pub(crate) struct Process {
     pub(crate) capture: CaptureSettings,
     /// Each with the name it was given.
     pub(crate) sources: Vec<SinkSource>,
+    /// Of this process: its lock may be held by a thread that the child of a fork does not have.
+    pub(crate) diagnostics: Arc<Diagnostics>,
 }
 
 impl Process {
@@ -44,7 +47,7 @@ impl Process {
         capture: CaptureSettings,
     ) -> Self {
         let core = Arc::new(Core::new(Resource::new(resource), Arc::clone(redaction)));
-        Self { core, capture, sources: Vec::new() }
+        Self { core, capture, sources: Vec::new(), diagnostics: Arc::default() }
     }
 
     /// Plans sinks and adds their lanes: all of them, or none if one cannot be.

@@ -88,6 +88,8 @@ struct Open {
     /// Of the database and of its write-ahead log.
     identity: [Option<FileIdentity>; 2],
     resource: Option<i64>,
+    /// Behind the connection, so that it ends after it.
+    _opened: fork::Opened,
 }
 
 /// Device and inode: tells whether the path still names the file that is open.
@@ -148,10 +150,11 @@ fn opened<'s>(
     match slot {
         Some(open) => Ok(open),
         empty => {
+            let counted = fork::opened();
             let connection = connect(options)?;
             schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
             let identity = identities(&options.path);
-            Ok(empty.insert(Open { connection, identity, resource: None }))
+            Ok(empty.insert(Open { connection, identity, resource: None, _opened: counted }))
         }
     }
 }
