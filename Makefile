@@ -78,7 +78,7 @@ types: $(VENV)/.installed-test build ## Check the types, and the stub against th
 # --- checks --------------------------------------------------------------------------------------------------
 
 .PHONY: lint
-lint: lint-rust lint-python lint-workflows ## Run every check that does not run the code
+lint: lint-rust lint-python lint-workflows hazards ## Run every check that does not run the code
 
 .PHONY: lint-rust
 lint-rust: $(VENV)/.installed-lint
@@ -98,6 +98,10 @@ lint-workflows: $(VENV)/.installed-lint
 	"$(VENV)/bin/zizmor" --offline --quiet .github
 	bash -n .ci/run
 	sh -n .ci/test-wheel
+
+.PHONY: hazards
+hazards: $(VENV)/bin/python ## List the hazards of docs/hazards.md that no test shows
+	"$(VENV_PYTHON)" tests/reliability/hazards.py $(ARGS)
 
 .PHONY: deny
 deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)

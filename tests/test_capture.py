@@ -227,7 +227,7 @@ def test_records_of_one_thread_are_stored_in_the_order_of_the_calls(recorder):
     assert [record["seq"] for record in records] == list(range(1, 2_001))
 
 
-def test_what_the_program_changes_after_the_call_is_not_stored(recorder):
+def test_R13_what_the_program_changes_after_the_call_is_not_stored(recorder):
     """R13"""
     cart = {"items": ["A7"]}
     record = logging.makeLogRecord({"msg": "paid %s", "args": ([1],), "cart": cart})
@@ -242,7 +242,7 @@ def test_what_the_program_changes_after_the_call_is_not_stored(recorder):
 
 
 @pytest.mark.parametrize("missing", sorted(vars(logging.makeLogRecord({}))))
-def test_a_record_that_lacks_a_field_is_stored_all_the_same(recorder, missing):
+def test_R12_a_record_that_lacks_a_field_is_stored_all_the_same(recorder, missing):
     """R12"""
     record = logging.makeLogRecord({"name": "shop", "msg": "paid", "levelno": 20, "levelname": "INFO"})
     delattr(record, missing)
@@ -254,7 +254,7 @@ def test_a_record_that_lacks_a_field_is_stored_all_the_same(recorder, missing):
 
 
 @pytest.mark.parametrize("field", sorted(set(vars(logging.makeLogRecord({}))) - {"msg", "args"}))
-def test_a_field_of_the_wrong_type_costs_no_record(recorder, field):
+def test_R12_a_field_of_the_wrong_type_costs_no_record(recorder, field):
     """R12"""
     values = [None, object(), 10**40, -1, b"\xff", ["x"], float("nan")]
 
@@ -266,7 +266,7 @@ def test_a_field_of_the_wrong_type_costs_no_record(recorder, field):
     assert [record["body"] for record in recorder.records()] == ["paid"] * len(values)
 
 
-def test_a_record_class_of_the_program_is_asked_for_its_message(recorder):
+def test_R12_a_record_class_of_the_program_is_asked_for_its_message(recorder):
     """R12"""
 
     class Shouted(logging.LogRecord):
@@ -295,7 +295,7 @@ def test_fields_that_a_record_factory_adds_are_attributes(recorder):
     assert recorder.attributes()["tenant"] == "acme"
 
 
-def test_a_record_that_is_no_log_record_at_all_is_no_error(recorder):
+def test_R12_a_record_that_is_no_log_record_at_all_is_no_error(recorder):
     """R12"""
     recorder.handler.emit(object())
 

@@ -166,7 +166,7 @@ def test_two_sinks_of_one_name_are_refused():
         "hunter2",
     ],
 )
-def test_no_error_shows_a_secret(refused, dsn):
+def test_P21_no_error_shows_a_secret(refused, dsn):
     """O8"""
     error = refused(dsn)
 
@@ -180,7 +180,7 @@ def count(folder):
     return sum(1 for _ in pathlib.Path(folder).glob("*"))
 
 
-def test_nothing_starts_before_the_first_record_and_nothing_after_an_error(tmp_path):
+def test_F18_nothing_starts_before_the_first_record_and_nothing_after_an_error(tmp_path):
     """F18"""
     threads, native_threads = threading.active_count(), count("/proc/self/task")
     descriptors = count("/proc/self/fd")

@@ -34,7 +34,7 @@ def test_the_exception_can_be_given_in_every_way_that_logging_knows(recorder, gi
 
 
 @pytest.mark.parametrize("exc_info", [True, (None, None, None), None, False, 0, "", (), (1, 2), (1, 2, 3), 7])
-def test_without_an_exception_nothing_is_stored_and_nothing_fails(recorder, exc_info):
+def test_R11_without_an_exception_nothing_is_stored_and_nothing_fails(recorder, exc_info):
     """R11"""
     record = logging.makeLogRecord({"msg": "failed", "exc_info": exc_info})
 
@@ -65,7 +65,7 @@ def test_a_rendered_traceback_is_stored_where_the_exception_is_gone(recorder):
     assert "exception.type" not in attributes
 
 
-def test_the_exception_itself_wins_over_a_text_that_another_handler_left(recorder):
+def test_R13_the_exception_itself_wins_over_a_text_that_another_handler_left(recorder):
     """R13"""
     record = logging.makeLogRecord({"msg": "failed", "exc_info": (ValueError, ValueError("x"), None)})
     record.exc_text = "as somebody shows it"
@@ -90,7 +90,7 @@ def test_a_record_from_another_process_keeps_its_traceback(recorder):
     assert recorder.attributes()["exception.stacktrace"].endswith("ValueError: no such order")
 
 
-def test_the_traceback_is_that_of_the_call_not_of_the_moment_it_is_written(recorder):
+def test_R13_the_traceback_is_that_of_the_call_not_of_the_moment_it_is_written(recorder):
     """R13: nothing of Python is kept; the frames are read while the call lasts."""
     try:
         fail()
@@ -118,7 +118,7 @@ def test_a_message_that_cannot_be_shown_is_marked(recorder):
 
 
 @pytest.mark.parametrize("notes", [7, "text", [object()], [None], {"a": 1}])
-def test_odd_notes_cost_no_record(recorder, notes):
+def test_R11_odd_notes_cost_no_record(recorder, notes):
     """R11"""
     error = ValueError("x")
     error.__notes__ = notes
@@ -128,7 +128,7 @@ def test_odd_notes_cost_no_record(recorder, notes):
     assert recorder.attributes()["exception.message"] == "x"
 
 
-def test_a_thousand_nested_groups_end_in_one_bounded_record(recorder):
+def test_R11_a_thousand_nested_groups_end_in_one_bounded_record(recorder):
     """R4, R11"""
     error = ValueError("the end")
     for level in range(1_000):
@@ -139,7 +139,7 @@ def test_a_thousand_nested_groups_end_in_one_bounded_record(recorder):
     assert recorder.attributes()["exception.message"] == "level 999 (1 sub-exception)"
 
 
-def test_a_chain_of_a_hundred_thousand_ends_in_one_bounded_record(recorder):
+def test_R4_a_chain_of_a_hundred_thousand_ends_in_one_bounded_record(recorder):
     """R4, R11"""
     error = None
     for number in range(100_000):
@@ -154,7 +154,7 @@ def test_a_chain_of_a_hundred_thousand_ends_in_one_bounded_record(recorder):
         error.__cause__, error = None, error.__cause__
 
 
-def test_a_missing_source_file_leaves_out_the_line_as_cpython_does(recorder, tmp_path):
+def test_R11_a_missing_source_file_leaves_out_the_line_as_cpython_does(recorder, tmp_path):
     """R11"""
     path = tmp_path / "gone.py"
     path.write_text("def fail():\n    raise ValueError('x')\n")

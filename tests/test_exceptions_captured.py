@@ -328,7 +328,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_the_stack_trace_is_the_one_that_cpython_shows(recorder, case):
+def test_R11_the_stack_trace_is_the_one_that_cpython_shows(recorder, case):
     """R11"""
     error = raised(case)
 

@@ -30,7 +30,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_way_to_end_delivers_everything_and_keeps_its_exit_code(subjects, ending):
+def test_I15_every_way_to_end_delivers_everything_and_keeps_its_exit_code(subjects, ending):
     last_words, expected = ENDINGS[ending]
 
     subject = subjects.start(
@@ -50,7 +50,7 @@ in_threads(lambda number: log_many(log, number, 2_000))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_what_could_not_be_delivered_does_not_change_the_exit_code(subjects, ending):
+def test_I15_what_could_not_be_delivered_does_not_change_the_exit_code(subjects, ending):
     last_words, expected = ENDINGS[ending]
 
     subject = subjects.start(
@@ -149,7 +149,7 @@ log_many(log, 0, 50)
 """
 
 
-def test_records_of_exit_handlers_registered_before_and_after_the_import_arrive(subjects):
+def test_I9_records_of_exit_handlers_registered_before_and_after_the_import_arrive(subjects):
     subject = subjects.run(ATEXIT_HANDLERS)
 
     keys = subjects.keys()
@@ -158,7 +158,7 @@ def test_records_of_exit_handlers_registered_before_and_after_the_import_arrive(
     assert subject.errors == []
 
 
-def test_records_of_exit_handlers_registered_before_logging_was_imported_arrive(subjects):
+def test_I9_records_of_exit_handlers_registered_before_logging_was_imported_arrive(subjects):
     subject = subjects.run(
         f"""
 import atexit
@@ -230,7 +230,7 @@ running.wait()
 """
 
 
-def test_200_programs_end_while_daemon_threads_log_without_crash_hang_or_false_alarm(subjects):
+def test_I1_200_programs_end_while_daemon_threads_log_without_crash_hang_or_false_alarm(subjects):
     def end_one(number):
         # Every second one with a queue so short that the threads are found waiting for room.
         records_max = 65_536 if number % 2 else 64
@@ -253,7 +253,7 @@ def test_200_programs_end_while_daemon_threads_log_without_crash_hang_or_false_a
     assert [key for key in early if key not in stored] == []
 
 
-def test_os_exit_after_a_flush_loses_nothing(subjects):
+def test_I15_os_exit_after_a_flush_loses_nothing(subjects):
     subjects.run(
         f"""{INSTALL}
 telesink.install_logging(DSN)
@@ -267,7 +267,7 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_ends_the_process_costs_at_most_what_was_logged_just_before(subjects, number):
+def test_I13_a_signal_that_ends_the_process_costs_at_most_what_was_logged_just_before(subjects, number):
     subject = subjects.start(
         f"""{INSTALL}
 telesink.install_logging(DSN)

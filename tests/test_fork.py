@@ -53,7 +53,7 @@ tell(codes)
 """
 
 
-def test_50_forks_while_four_threads_log_lose_and_double_nothing(subjects):
+def test_F1_50_forks_while_four_threads_log_lose_and_double_nothing(subjects):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
 
@@ -97,7 +97,7 @@ tell(reap(pids))
 """
 
 
-def test_what_the_parent_has_queued_is_sent_once_although_eight_children_inherit_it(subjects):
+def test_F2_what_the_parent_has_queued_is_sent_once_although_eight_children_inherit_it(subjects):
     subject = subjects.start(FORK_WITH_A_FULL_QUEUE)
     subject.hear()
     with locked(subjects.database):
@@ -132,7 +132,7 @@ tell(reap([pid]))
 """
 
 
-def test_a_child_that_never_logs_collects_its_garbage_and_exits_cleanly(subjects):
+def test_F6_a_child_that_never_logs_collects_its_garbage_and_exits_cleanly(subjects):
     subject = subjects.run(SILENT_CHILD)
 
     assert subject.hear() == [7]
@@ -175,7 +175,7 @@ log_many(log, 0, 10, 10)
 """
 
 
-def test_ids_are_distinct_over_500_forks(subjects):
+def test_F14_ids_are_distinct_over_500_forks(subjects):
     subjects.run(DISTINCT_IDS, seconds=120)
 
     subjects.rows().check_exactly(subjects.keys())
@@ -199,7 +199,7 @@ log_many(log, 0, 1)
 """
 
 
-def test_a_fork_before_the_first_record_warns_of_no_threads(subjects):
+def test_F18_a_fork_before_the_first_record_warns_of_no_threads(subjects):
     subject = subjects.run(FORK_WITHOUT_RECORD)
 
     assert subject.hear() == [0]
@@ -219,7 +219,7 @@ in_threads(work)
 """
 
 
-def test_forks_by_several_threads_lose_and_double_nothing(subjects):
+def test_F1_forks_by_several_threads_lose_and_double_nothing(subjects):
     subjects.run(FORK_IN_THREADS)
 
     rows = subjects.rows()

@@ -48,14 +48,14 @@ def looked(run_python, tmp_path):
     return look
 
 
-def test_importing_starts_no_thread_and_opens_nothing(looked):
+def test_F18_importing_starts_no_thread_and_opens_nothing(looked):
     """F18"""
     before, after, _modules = looked()
 
     assert after == before
 
 
-def test_installing_starts_no_thread_and_opens_nothing(looked):
+def test_F18_installing_starts_no_thread_and_opens_nothing(looked):
     """F18"""
     before, after, _modules = looked('telesink.install_logging("sqlite:///app.db")')
 

@@ -56,7 +56,7 @@ BYTES = ["b'x' * 100_000_000", "bytearray(100_000_000)"]
     ("value", "place"),
     [(text, place) for text in TEXTS for place in PLACES] + [(one, PLACES[1]) for one in BYTES],
 )
-def test_a_text_of_100_mb_costs_no_memory_and_hardly_time(run_python, value, place):
+def test_R9_a_text_of_100_mb_costs_no_memory_and_hardly_time(run_python, value, place):
     """R9"""
     result = run_python(MEASURE, value, place)
 
@@ -76,7 +76,7 @@ def test_a_text_of_100_mb_costs_no_memory_and_hardly_time(run_python, value, pla
         "[[0] * 1_000 for _ in range(1_000)]",
     ],
 )
-def test_a_million_values_cost_no_memory_and_hardly_time(run_python, value):
+def test_R9_a_million_values_cost_no_memory_and_hardly_time(run_python, value):
     """R9"""
     result = run_python(MEASURE, value, "{'msg': 'paid', 'value': value}")
 
@@ -86,7 +86,7 @@ def test_a_million_values_cost_no_memory_and_hardly_time(run_python, value):
     assert truncated == 1
 
 
-def test_a_million_extra_fields_end_in_one_record_in_reasonable_time(run_python):
+def test_R9_a_million_extra_fields_end_in_one_record_in_reasonable_time(run_python):
     """R9"""
     code = MEASURE.replace("logging.makeLogRecord(eval(sys.argv[2]))", "record").replace(
         "before =", "record = logging.makeLogRecord({'msg': 'paid', **value})\nbefore ="
@@ -99,7 +99,7 @@ def test_a_million_extra_fields_end_in_one_record_in_reasonable_time(run_python)
     assert truncated == 1
 
 
-def test_what_is_cut_is_cut_at_a_character_and_says_how_long_it_was(recorder):
+def test_R9_what_is_cut_is_cut_at_a_character_and_says_how_long_it_was(recorder):
     """R9"""
     recorder.logger.info("é" * MIB, extra={"value": "x"})
 
@@ -148,7 +148,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("depth", [65, 1_000, 100_000])
-def test_nesting_past_the_limit_ends_in_a_mark(recorder, kind, depth):
+def test_R4_nesting_past_the_limit_ends_in_a_mark(recorder, kind, depth):
     """R4"""
     value = nested(KINDS[kind], depth)
 
@@ -172,7 +172,7 @@ def unnest(value):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nesting_up_to_the_limit_is_stored_as_it_is(recorder, kind):
+def test_R4_nesting_up_to_the_limit_is_stored_as_it_is(recorder, kind):
     """R4"""
     value = nested(KINDS[kind], 21 if kind == "mixed" else 64)
 
@@ -180,7 +180,7 @@ def test_nesting_up_to_the_limit_is_stored_as_it_is(recorder, kind):
     assert "telesink.sanitised" not in recorder.attributes()
 
 
-def test_what_contains_itself_ends_in_a_mark(recorder):
+def test_R4_what_contains_itself_ends_in_a_mark(recorder):
     """R4"""
     mapping, sequence = {"n": 1}, [1]
     mapping["self"] = mapping
@@ -199,7 +199,7 @@ def test_a_value_that_stands_twice_is_no_cycle(recorder):
     assert "telesink.sanitised" not in recorder.attributes()
 
 
-def test_deep_values_need_little_stack(recorder):
+def test_R4_deep_values_need_little_stack(recorder):
     """R4"""
     size = threading.stack_size(256 * 1024)
     try:
@@ -213,7 +213,7 @@ def test_deep_values_need_little_stack(recorder):
     assert recorder.attributes()["telesink.sanitised"] is True
 
 
-def test_a_slow_value_holds_up_nobody_else(recorder):
+def test_R3_a_slow_value_holds_up_nobody_else(recorder):
     """R3: no lock is held while a value's own code runs."""
     reached, release = threading.Event(), threading.Event()
 

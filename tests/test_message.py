@@ -96,7 +96,7 @@ def test_whatever_the_conversions_and_values_the_message_is_that_of_the_standard
         ("%y", (1,), "ValueError: unsupported format character 'y' (0x79) at index 1", "1"),
     ],
 )
-def test_a_message_that_does_not_fit_its_arguments_keeps_both_and_the_error(
+def test_R1_a_message_that_does_not_fit_its_arguments_keeps_both_and_the_error(
     recorder, capsys, msg, args, error, shown
 ):
     """R1"""
@@ -125,7 +125,7 @@ def test_an_argument_that_cannot_be_shown_is_replaced_in_the_kept_arguments(reco
     assert record["attributes"]["telesink.format_error"] == "ValueError: no"
 
 
-def test_kept_arguments_are_bounded(recorder):
+def test_R9_kept_arguments_are_bounded(recorder):
     """R9"""
     recorder.logger.info("%d", *("x" * 100_000 for _ in range(1_000)))
 

@@ -114,7 +114,7 @@ def test_names_of_a_dict_message_and_of_loguru_fields_are_looked_at(recorder):
         ("tokens used: 512", "tokens used: 512"),
     ],
 )
-def test_what_follows_a_telling_word_is_hidden_in_every_text(recorder, text, expected):
+def test_R15_what_follows_a_telling_word_is_hidden_in_every_text(recorder, text, expected):
     """S4-26"""
     recorder.logger.info("%s", text, extra={"note": text, "nested": [{"note": text}]})
 
@@ -285,7 +285,7 @@ def test_a_set_is_frozen_and_comparable():
 @pytest.mark.parametrize(
     "text", ["password=" * 100_000, "a:" * 500_000, "://" * 300_000, "Bearer " * 140_000]
 )
-def test_text_made_to_be_slow_is_not(recorder, text):
+def test_R15_text_made_to_be_slow_is_not(recorder, text):
     """R15"""
     started = time.perf_counter()
     recorder.logger.info("%s", text)

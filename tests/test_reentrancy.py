@@ -32,7 +32,7 @@ class Logging:
     __repr__ = __str__
 
 
-def test_a_value_that_logs_while_it_is_shown_loses_neither_record(recorder):
+def test_I5_a_value_that_logs_while_it_is_shown_loses_neither_record(recorder):
     """I5"""
     recorder.logger.info("outer %s", Logging(recorder.logger), extra={"order": 7})
 
@@ -44,7 +44,7 @@ def test_a_value_that_logs_while_it_is_shown_loses_neither_record(recorder):
 
 
 @pytest.mark.parametrize("place", ["args", "extra", "nested", "exception", "context"])
-def test_a_value_may_log_wherever_it_stands(recorder, place):
+def test_I5_a_value_may_log_wherever_it_stands(recorder, place):
     """I5"""
     value = Logging(recorder.logger)
     if place == "args":
@@ -72,7 +72,7 @@ def test_a_value_may_log_wherever_it_stands(recorder, place):
         )
 
 
-def test_what_nests_deeper_is_counted_and_ends(recorder):
+def test_I5_what_nests_deeper_is_counted_and_ends(recorder):
     """I5, S3-5: counted, where the predecessor dropped silently."""
     recorder.logger.info("outer %s", Logging(recorder.logger, depth=10))
 
@@ -96,7 +96,7 @@ def test_an_endless_recursion_ends_in_a_count(recorder):
     assert recorder.records()[-1]["body"] == "outer endless"
 
 
-def test_finalizers_that_log_in_the_middle_of_a_capture_lose_nothing(recorder):
+def test_I5_finalizers_that_log_in_the_middle_of_a_capture_lose_nothing(recorder):
     """I5"""
     finalized = 0
 
@@ -131,7 +131,7 @@ def test_finalizers_that_log_in_the_middle_of_a_capture_lose_nothing(recorder):
     assert [record["attributes"]["values"] for record in outer] == [[[n], {"n": {}}] for n in range(300)]
 
 
-def test_four_threads_that_log_from_everywhere_end_without_a_deadlock(recorder):
+def test_I4_four_threads_that_log_from_everywhere_end_without_a_deadlock(recorder):
     """I4, I5"""
 
     class Finalized:
@@ -171,7 +171,7 @@ def test_four_threads_that_log_from_everywhere_end_without_a_deadlock(recorder):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timer")
-def test_a_signal_handler_may_log_at_any_moment(recorder):
+def test_I14_a_signal_handler_may_log_at_any_moment(recorder):
     """I5"""
     handled = 0
 
@@ -201,7 +201,7 @@ def test_a_signal_handler_may_log_at_any_moment(recorder):
     assert [record["attributes"]["values"] for record in own] == [[[number]] for number in range(logged)]
 
 
-def test_a_value_may_close_the_pipeline_it_is_captured_for():
+def test_I4_a_value_may_close_the_pipeline_it_is_captured_for():
     """I4"""
     pipeline = telesink.Pipeline("memory://")
 
@@ -216,7 +216,7 @@ def test_a_value_may_close_the_pipeline_it_is_captured_for():
     assert (stats.offered, stats.rejected) == (1, {"closed": 1})
 
 
-def test_a_value_may_flush_the_pipeline_it_is_captured_for(recorder):
+def test_I4_a_value_may_flush_the_pipeline_it_is_captured_for(recorder):
     """I4"""
 
     class Flushing:

@@ -36,7 +36,7 @@ def subjects(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_everything_arrives_and_the_signal_still_ends_the_program(subjects, number):
+def test_I13_everything_arrives_and_the_signal_still_ends_the_program(subjects, number):
     """I13: without it, SIGTERM is as `kill -9`."""
     subject = subjects.start(
         f"""{INSTALL}{SLOW}
@@ -55,7 +55,7 @@ wait()
     assert subject.errors == []
 
 
-def test_without_it_what_waits_is_lost(subjects):
+def test_I13_without_it_what_waits_is_lost(subjects):
     """What the test above would see if nothing were installed."""
     subject = subjects.start(f"{INSTALL}{SLOW}\nlog_many(log, 0, 500)\ntell('ready')\nwait()\n")
     subject.hear()
@@ -119,7 +119,7 @@ wait()
     assert sum(int(count) for count in re.findall(r"(\d+) exit_", line)) == 300
 
 
-def test_the_handler_of_the_program_is_called_when_all_is_delivered(subjects):
+def test_I13_the_handler_of_the_program_is_called_when_all_is_delivered(subjects):
     subject = subjects.start(
         f"""{INSTALL}{SLOW}
 import sqlite3
@@ -219,7 +219,7 @@ tell(reap([pid]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="containers are Linux's")
-def test_the_first_process_of_a_container_delivers_and_ends(subjects):
+def test_T4_the_first_process_of_a_container_delivers_and_ends(subjects):
     """T4: for process 1 the kernel ignores signals that nobody handles."""
     as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     subject = subjects.start(

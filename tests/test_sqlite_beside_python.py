@@ -23,7 +23,7 @@ def bodies_for_another_process(path):
     return finished.stdout.split()
 
 
-def test_reading_the_database_loses_no_record_written_afterwards(tmp_path):
+def test_S1_reading_the_database_loses_no_record_written_afterwards(tmp_path):
     """S1: two SQLite libraries in one process; closing one file drops the other's locks."""
     path = (tmp_path / "app.db").as_posix()
     with telesink.Pipeline(f"sqlite:///{path}") as pipeline:
@@ -38,7 +38,7 @@ def test_reading_the_database_loses_no_record_written_afterwards(tmp_path):
         assert bodies(path) == ["before", "after"]
 
 
-def test_reading_again_and_again_while_records_are_written_harms_nothing(tmp_path):
+def test_S1_reading_again_and_again_while_records_are_written_harms_nothing(tmp_path):
     """S1"""
     path = (tmp_path / "app.db").as_posix()
     with telesink.Pipeline(f"sqlite:///{path}") as pipeline:

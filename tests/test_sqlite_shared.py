@@ -21,7 +21,7 @@ def integrity(path):
     return done.stdout.strip()
 
 
-def test_log_flush_and_read_again_and_again_keeps_every_row(tmp_path):
+def test_S1_log_flush_and_read_again_and_again_keeps_every_row(tmp_path):
     """S1: the other copy must not take its connection for the last one and delete the write-ahead log."""
     path = str(tmp_path / "app.db")
     with telesink.Pipeline(f"sqlite:///{path}") as pipeline:
@@ -36,7 +36,7 @@ def test_log_flush_and_read_again_and_again_keeps_every_row(tmp_path):
     assert integrity(path) == "ok"
 
 
-def test_a_table_of_the_programs_own_in_the_same_file_stays_whole(tmp_path):
+def test_S1_a_table_of_the_programs_own_in_the_same_file_stays_whole(tmp_path):
     """S1: two writers of one process wait for each other as writers of two processes do."""
     path = str(tmp_path / "app.db")
     with telesink.Pipeline(f"sqlite:///{path}", when_full="block") as pipeline:
@@ -63,7 +63,7 @@ def test_a_table_of_the_programs_own_in_the_same_file_stays_whole(tmp_path):
     assert integrity(path) == "ok"
 
 
-def test_readers_of_the_same_process_see_one_state_while_records_flow(tmp_path):
+def test_S1_readers_of_the_same_process_see_one_state_while_records_flow(tmp_path):
     """S1: a read transaction does not change under its reader."""
     path = str(tmp_path / "app.db")
     torn = []

@@ -76,7 +76,7 @@ def test_plain_values_come_back_as_they_were(keep, value):
 
 @ROUND_TRIPS
 @given(texts=st.lists(st.text(), max_size=5))
-def test_every_text_can_be_stored(keep, texts):
+def test_R5_every_text_can_be_stored(keep, texts):
     """R5, R6: what cannot be stored is replaced, the rest stays."""
     stored = keep(texts)
 
@@ -88,7 +88,7 @@ def test_every_text_can_be_stored(keep, texts):
         assert kept == expected
 
 
-def test_any_value_at_any_place_leaves_one_record(recorder):
+def test_R1_any_value_at_any_place_leaves_one_record(recorder):
     """R1, R19"""
     anything = st.recursive(
         SCALARS | st.text() | st.integers() | st.floats() | st.builds(hostile.Evil) | st.binary(),
@@ -114,7 +114,7 @@ def test_any_value_at_any_place_leaves_one_record(recorder):
 
 
 @pytest.mark.parametrize("index", range(len(hostile.all_of_them())))
-def test_a_hostile_object_costs_no_record_wherever_it_stands(recorder, index):
+def test_R1_a_hostile_object_costs_no_record_wherever_it_stands(recorder, index):
     """R1, R19"""
     logger = recorder.logger
     evil = hostile.all_of_them()[index]
@@ -129,7 +129,7 @@ def test_a_hostile_object_costs_no_record_wherever_it_stands(recorder, index):
     assert len(recorder.records()) == 5
 
 
-def test_an_object_that_cannot_be_shown_is_replaced_by_its_type_and_error(recorder):
+def test_R1_an_object_that_cannot_be_shown_is_replaced_by_its_type_and_error(recorder):
     """R1"""
     assert recorder.stored(hostile.Evil()) == "<unprintable Evil: ValueError>"
     assert recorder.stored([hostile.NotAText()]) == ["<unprintable NotAText: TypeError>"]
@@ -140,7 +140,7 @@ def test_an_object_that_cannot_be_shown_is_replaced_by_its_type_and_error(record
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("place", ["msg", "args", "extra", "nested", "exception"])
-def test_an_exception_meant_for_the_program_reaches_it_and_leaves_nothing_behind(recorder, error, place):
+def test_R2_an_exception_meant_for_the_program_reaches_it_and_leaves_nothing_behind(recorder, error, place):
     """R2"""
     evil = hostile.Evil(error)
     keywords = {
@@ -183,7 +183,7 @@ class EvilError(Exception):
         (np.float32("inf"), "Infinity"),
     ],
 )
-def test_numbers_that_json_lacks_become_their_names(recorder, value, expected):
+def test_R7_numbers_that_json_lacks_become_their_names(recorder, value, expected):
     """R7"""
     assert recorder.stored(value) == expected
     assert recorder.attributes()["telesink.sanitised"] is True
@@ -199,7 +199,7 @@ def test_numbers_that_json_lacks_become_their_names(recorder, value, expected):
         ({"k\udcff": 1}, {"k\ufffd": 1}),
     ],
 )
-def test_what_texts_may_not_hold_is_replaced_and_marked(recorder, value, expected):
+def test_R6_what_texts_may_not_hold_is_replaced_and_marked(recorder, value, expected):
     """R5, R6"""
     assert recorder.stored(value) == expected
     assert recorder.attributes()["telesink.sanitised"] is True
@@ -207,7 +207,7 @@ def test_what_texts_may_not_hold_is_replaced_and_marked(recorder, value, expecte
 
 
 @pytest.mark.parametrize("place", ["body", "logger", "key", "thread", "exception", "level"])
-def test_nul_and_surrogates_cost_no_record_wherever_they_stand(recorder, place):
+def test_R6_nul_and_surrogates_cost_no_record_wherever_they_stand(recorder, place):
     """R5, R6"""
     bad = "a\0b\udc80c"
     record = recorder.logger.makeRecord("shop", 20, __file__, 1, "paid", (), None)
@@ -228,7 +228,7 @@ def test_nul_and_surrogates_cost_no_record_wherever_they_stand(recorder, place):
     assert "\0" not in str(recorder.only())
 
 
-def test_every_lone_surrogate_is_replaced(keep):
+def test_R5_every_lone_surrogate_is_replaced(keep):
     """R5"""
     surrogates = [chr(code) for code in range(0xD800, 0xE000)]
 
@@ -246,13 +246,13 @@ def test_every_lone_surrogate_is_replaced(keep):
         ([2**64], ["18446744073709551616"]),
     ],
 )
-def test_integers_past_64_bits_become_their_digits(recorder, value, expected):
+def test_R8_integers_past_64_bits_become_their_digits(recorder, value, expected):
     """R8"""
     assert recorder.stored(value) == expected
 
 
 @pytest.mark.parametrize("digits", [4_299, 4_300, 4_301, 100_000, 1_000_000])
-def test_integers_of_many_digits_cost_no_time(keep, digits):
+def test_R8_integers_of_many_digits_cost_no_time(keep, digits):
     """R8"""
     value = 10**digits
 
@@ -265,7 +265,7 @@ def test_integers_of_many_digits_cost_no_time(keep, digits):
 
 
 @pytest.mark.parametrize("digits", [10_000, 1_000_000])
-def test_a_message_with_an_integer_too_long_to_show_is_kept(recorder, digits):
+def test_R8_a_message_with_an_integer_too_long_to_show_is_kept(recorder, digits):
     """R8"""
     started = time.perf_counter()
     recorder.logger.info("number %d of %s", 10**digits, "A7")
@@ -313,7 +313,7 @@ def test_a_message_with_an_integer_too_long_to_show_is_kept(recorder, digits):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_each_type_has_one_form(recorder, value, expected):
+def test_R10_each_type_has_one_form(recorder, value, expected):
     """R10"""
     stored = recorder.stored(value)
 
@@ -332,12 +332,12 @@ def test_each_type_has_one_form(recorder, value, expected):
         ({1: "first", "1": "last"}, {"1": "first"}),
     ],
 )
-def test_keys_become_texts_and_the_first_of_a_name_wins(recorder, value, expected):
+def test_R16_keys_become_texts_and_the_first_of_a_name_wins(recorder, value, expected):
     """R16"""
     assert recorder.stored(value) == expected
 
 
-def test_a_long_key_is_cut(recorder):
+def test_R16_a_long_key_is_cut(recorder):
     """R16"""
     recorder.logger.info("paid", extra={"k" * 1_000: 1, "nested": {"é" * 200: 2}})
 
@@ -359,7 +359,7 @@ def test_a_web_request_is_shown_not_walked(recorder):
     assert recorder.stored(request) == "<HttpRequest: GET '/orders/7'>"
 
 
-def test_a_name_that_stands_twice_reads_the_same_in_every_sink(recorder):
+def test_R16_a_name_that_stands_twice_reads_the_same_in_every_sink(recorder):
     """R16: SQLite's own JSON functions take the first of two equal names, every other reader the last."""
     recorder.logger.info("paid", extra={"value": {1: "first", "1": "last"}, "code.line.number": "mine"})
 

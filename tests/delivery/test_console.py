@@ -151,7 +151,7 @@ OWN_COLOUR = r"\x1b\[[0-9;]*m"
 
 
 @pytest.mark.parametrize("where", ["terminal", "pipe"])
-def test_escapes_in_a_record_never_reach_the_terminal_raw(subjects, where):
+def test_R14_escapes_in_a_record_never_reach_the_terminal_raw(subjects, where):
     lines = in_terminal(subjects, HOSTILE) if where == "terminal" else in_pipe(subjects, HOSTILE)
     text = "\n".join(lines)
 

@@ -41,7 +41,7 @@ LOG_UNTIL_KILLED = """
 """
 
 
-def test_200_kills_under_load_double_nothing_and_lose_at_most_the_last_batch(subjects):
+def test_S5_200_kills_under_load_double_nothing_and_lose_at_most_the_last_batch(subjects):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     moments = random.Random(seed)

@@ -40,7 +40,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("kind", ["process", "pool"])
-def test_children_of_multiprocessing_deliver_although_they_return_at_once(subjects, method, kind):
+def test_F12_children_of_multiprocessing_deliver_although_they_return_at_once(subjects, method, kind):
     subject = subjects.run(MULTIPROCESSING, method, kind)
 
     assert subject.hear() == ([0] * 6 if kind == "process" else list(range(6)))

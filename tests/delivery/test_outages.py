@@ -128,7 +128,7 @@ class NewerTables(Fault):
 @pytest.mark.parametrize(
     "kind", [MissingFolder, UnwritableFolder, ReadOnlyFile, NoDatabase, PathIsFolder, NewerTables]
 )
-def test_records_wait_for_a_place_that_cannot_be_used_and_arrive_once_it_is_mended(subjects, kind):
+def test_S4_records_wait_for_a_place_that_cannot_be_used_and_arrive_once_it_is_mended(subjects, kind):
     fault = kind(subjects.folder)
     subjects.database = fault.file
     fault.break_it()
@@ -231,7 +231,7 @@ FULL = ["limit", "disk"] if can_mount() else ["limit"]
 
 @pytest.mark.parametrize("how", FULL)
 @pytest.mark.parametrize("is_full_at_first", [False, True])
-def test_records_wait_while_there_is_no_space_and_arrive_once_there_is(subjects, how, is_full_at_first):
+def test_S4_records_wait_while_there_is_no_space_and_arrive_once_there_is(subjects, how, is_full_at_first):
     folder = subjects.folder / "disk"
     folder.mkdir()
     subject = subjects.start(

@@ -138,7 +138,7 @@ def busy(minute):
 
 
 @pytest.mark.slow
-def test_a_file_locked_for_a_minute_loses_and_doubles_nothing(quiet):
+def test_S3_a_file_locked_for_a_minute_loses_and_doubles_nothing(quiet):
     assert quiet.during["state"] == "retrying"
     assert quiet.during["pending"] > 5_000
     assert quiet.is_complete
@@ -149,7 +149,7 @@ def test_a_file_locked_for_a_minute_loses_and_doubles_nothing(quiet):
 
 
 @pytest.mark.slow
-def test_a_lock_held_for_a_minute_is_told_once_with_its_cause_and_the_next_step(quiet):
+def test_S3_a_lock_held_for_a_minute_is_told_once_with_its_cause_and_the_next_step(quiet):
     (line,) = quiet.lines
     assert line.startswith("telesink: sqlite: ")
     assert "database is locked" in line
@@ -157,7 +157,7 @@ def test_a_lock_held_for_a_minute_is_told_once_with_its_cause_and_the_next_step(
 
 
 @pytest.mark.slow
-def test_memory_grows_by_no_more_than_the_bound_and_a_quarter(busy, record_property):
+def test_Q1_memory_grows_by_no_more_than_the_bound_and_a_quarter(busy, record_property):
     record_property("growth_mib", round(busy.growth_bytes / 2**20, 1))
     print(f"memory grew by {busy.growth_bytes / 2**20:.1f} MiB, bound {BOUND_BYTES / 2**20:.0f} MiB")
     assert busy.during["bytes_pending"] <= BOUND_BYTES
@@ -166,7 +166,7 @@ def test_memory_grows_by_no_more_than_the_bound_and_a_quarter(busy, record_prope
 
 
 @pytest.mark.slow
-def test_what_does_not_fit_is_dropped_counted_and_nobody_waits(busy):
+def test_Q7_what_does_not_fit_is_dropped_counted_and_nobody_waits(busy):
     print(f"{busy.during['calls']} calls, {busy.during['slow']} of them over 5 ms")
     assert busy.during["calls"] > 0.8 * 20_000 * OUTAGE_SECONDS
     assert list(busy.during["rejected"]) == ["queue_full"]
@@ -183,7 +183,7 @@ def test_what_was_accepted_arrives_once_and_in_order(busy):
 
 
 @pytest.mark.slow
-def test_the_gap_in_the_numbers_is_exactly_what_the_loss_markers_tell(busy):
+def test_Q4_the_gap_in_the_numbers_is_exactly_what_the_loss_markers_tell(busy):
     ((_, seqs),) = busy.rows.seqs.items()
     gaps = [(left + 1, right - 1) for left, right in itertools.pairwise(seqs) if right - left > 1]
     losses = busy.rows.losses

@@ -84,7 +84,7 @@ def test_a_refusal_is_told_once_with_its_reason(constrained):
     assert subject.hear()["dropped"] == {"poison": 20}
 
 
-def test_what_the_full_dead_letter_file_does_not_take_has_a_counter_of_its_own(constrained):
+def test_D15_what_the_full_dead_letter_file_does_not_take_has_a_counter_of_its_own(constrained):
     path = constrained.folder / "dead.ndjson"
 
     options = {"dead_letter": str(path), "dead_letter_bytes_max": 4_096}

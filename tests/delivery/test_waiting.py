@@ -127,7 +127,7 @@ pipeline.flush(30)
 """
 
 
-def test_block_waits_for_room_but_never_on_a_running_event_loop(subjects):
+def test_Q6_block_waits_for_room_but_never_on_a_running_event_loop(subjects):
     subjects.create_database()
     with locked(subjects.database):
         subject = subjects.start(BLOCK)
@@ -143,7 +143,7 @@ def test_block_waits_for_room_but_never_on_a_running_event_loop(subjects):
     assert subject.ends() == 0
 
 
-def test_a_blocked_caller_goes_on_as_soon_as_there_is_room(subjects):
+def test_Q6_a_blocked_caller_goes_on_as_soon_as_there_is_room(subjects):
     subjects.create_database()
     with locked(subjects.database):
         subject = subjects.start(

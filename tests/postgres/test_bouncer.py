@@ -26,7 +26,7 @@ def check_nothing_left(database):
 
 
 @pytest.mark.parametrize("dedupe", ["ledger", "id", "none"])
-def test_every_record_arrives_once_and_in_order(bounced, capfd, dedupe):
+def test_P14_every_record_arrives_once_and_in_order(bounced, capfd, dedupe):
     """P14: nothing but transactions, whatever guards them."""
     pipeline = telesink.Pipeline(bounced.dsn(dedupe=dedupe, synchronous_commit="off"), batch_records_max=100)
     assert pipeline.enqueue_many(records(10_000)) == 10_000
@@ -37,7 +37,7 @@ def test_every_record_arrives_once_and_in_order(bounced, capfd, dedupe):
     assert lines(capfd) == []
 
 
-def test_what_was_logged_is_what_is_stored(bounced):
+def test_P14_what_was_logged_is_what_is_stored(bounced):
     """P14: types and values, as without it."""
     telesink.install_logging(bounced.dsn(), level="DEBUG", resource={"service.name": "shop"})
     logging.getLogger("shop.cart").warning("paid %s", "inv-7", extra={"amount": 12.5})
@@ -105,7 +105,7 @@ def check_every_writer(database, writers, each):
     assert count == len(writers.processes)
 
 
-def test_16_processes_share_two_connections(bounced):
+def test_P14_16_processes_share_two_connections(bounced):
     """P14: the ledger keeps 16 lanes apart on connections that change hands after each COMMIT."""
     each = 2_000
     with contextlib.closing(Writers(bounced.dsn(), PROCESSES, each)) as writers:
@@ -118,7 +118,7 @@ def test_16_processes_share_two_connections(bounced):
     check_nothing_left(bounced)
 
 
-def test_16_processes_lose_nothing_while_the_connections_are_killed(bounced):
+def test_P14_16_processes_lose_nothing_while_the_connections_are_killed(bounced):
     """P1, P3, P14: pg_terminate_backend again and again, at whatever moment of a transaction."""
     each = 8_000
     make_tables(bounced)
@@ -139,7 +139,7 @@ def test_16_processes_lose_nothing_while_the_connections_are_killed(bounced):
 
 
 @pytest.mark.parametrize("command", ["RECONNECT", "KILL"])
-def test_a_command_on_the_console_costs_nothing(bounced, capfd, command):
+def test_P14_a_command_on_the_console_costs_nothing(bounced, capfd, command):
     """P14: RECONNECT, and KILL with RESUME, under load; the end of a connection is no fault of the table."""
     stopping, given = threading.Event(), 0
     pipeline = telesink.Pipeline(bounced.dsn(), batch_records_max=200, linger_seconds=0.01)
@@ -166,7 +166,7 @@ def test_a_command_on_the_console_costs_nothing(bounced, capfd, command):
     assert not any("compare the table" in line for line in lines(capfd))
 
 
-def test_a_refused_row_costs_only_itself(bounced, tmp_path):
+def test_P14_a_refused_row_costs_only_itself(bounced, tmp_path):
     """P6, P14: what is rolled back leaves nothing behind either."""
     make_tables(bounced)
     bounced.sql("ALTER TABLE telesink_logs ADD CONSTRAINT planted CHECK (logger <> 'refused')")
@@ -179,7 +179,7 @@ def test_a_refused_row_costs_only_itself(bounced, tmp_path):
     check_nothing_left(bounced)
 
 
-def test_a_dropped_table_is_waited_for(bounced):
+def test_P14_a_dropped_table_is_waited_for(bounced):
     """P7, P14."""
     make_tables(bounced)
     bounced.sql("DROP TABLE telesink_logs CASCADE")
@@ -194,7 +194,7 @@ def test_a_dropped_table_is_waited_for(bounced):
     check_nothing_left(bounced)
 
 
-def test_pgbouncer_may_be_killed_and_come_back(bounced):
+def test_P14_pgbouncer_may_be_killed_and_come_back(bounced):
     """P3, P14: whatever it held of a transaction is stored or not, and never twice."""
     pipeline = telesink.Pipeline(bounced.dsn(), batch_records_max=100)
     for start in range(0, 5_000, 1_000):
@@ -208,7 +208,7 @@ def test_pgbouncer_may_be_killed_and_come_back(bounced):
 
 
 @pytest.mark.parametrize("mode", ["session", "statement"])
-def test_other_modes_deliver_or_say_why(server, capfd, mode):
+def test_P14_other_modes_deliver_or_say_why(server, capfd, mode):
     """P14: session mode works as well; statement mode cannot, and that is said."""
     with contextlib.closing(Bouncer(server, mode=mode)) as started:
         bouncer = started.start()

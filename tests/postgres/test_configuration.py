@@ -58,7 +58,7 @@ def dsn_of(database, password=PASSWORD, **options):
     return database.dsn(user=f"app:{password}", **options)
 
 
-def test_a_wrong_password_holds_records_until_it_is_the_right_one(guarded, capfd):
+def test_P7_a_wrong_password_holds_records_until_it_is_the_right_one(guarded, capfd):
     """P7, Bad input: 28P01. Tried again at leisure, not in a tight loop."""
     words = (masked(guarded, "app"), "28P01", "password=", "PGPASSWORD")
     guarded.server.sql("ALTER ROLE app PASSWORD 'another'")
@@ -106,7 +106,7 @@ def test_a_missing_role_is_told(guarded, capfd):
     finish(pipeline, guarded, capfd)
 
 
-def test_a_missing_database_is_waited_for(server, capfd):
+def test_P7_a_missing_database_is_waited_for(server, capfd):
     """P7, P31, Bad input: 3D000."""
     name = f"later{time.monotonic_ns()}"
     words = (f"/{name}:", "3D000", "createdb")
@@ -136,7 +136,7 @@ def test_a_database_that_is_dropped_under_the_connection_is_waited_for(direct_da
     assert "went back in time" in line
 
 
-def test_the_missing_right_to_make_tables_names_the_grant(writer, capfd):
+def test_P13_the_missing_right_to_make_tables_names_the_grant(writer, capfd):
     """P7, P13, Bad input: 42501."""
     database, role = writer
     words = (masked(database, role), "42501", "GRANT USAGE, CREATE ON SCHEMA public", "telesink schema")
@@ -150,7 +150,7 @@ def test_the_missing_right_to_make_tables_names_the_grant(writer, capfd):
     ("table", "rights"),
     [("telesink_logs", "INSERT"), ("telesink_ledger", "SELECT, INSERT, UPDATE"), ("telesink_meta", "SELECT")],
 )
-def test_the_missing_right_on_a_table_names_the_grant(writer, capfd, table, rights):
+def test_P7_the_missing_right_on_a_table_names_the_grant(writer, capfd, table, rights):
     """P7, P13, Bad input: 42501, GRANT with the very rights and table."""
     database, role = writer
     make_tables(database)
@@ -163,7 +163,7 @@ def test_the_missing_right_on_a_table_names_the_grant(writer, capfd, table, righ
     finish(pipeline, database, capfd)
 
 
-def test_a_right_that_is_revoked_while_it_runs_holds_the_records(writer, capfd):
+def test_P7_a_right_that_is_revoked_while_it_runs_holds_the_records(writer, capfd):
     """P7: revoke, grant."""
     database, role = writer
     make_tables(database)
@@ -202,7 +202,7 @@ def test_an_unknown_host_is_told_within_two_seconds_of_the_resolver(capfd):
     pipeline.close(0.1)
 
 
-def test_a_server_that_is_not_there_yet_is_waited_for(make_server, capfd):
+def test_P2_a_server_that_is_not_there_yet_is_waited_for(make_server, capfd):
     """P2, Bad input: connection refused, then a start."""
     server = make_server()
     database = Database(server, server.create_database())
@@ -214,7 +214,7 @@ def test_a_server_that_is_not_there_yet_is_waited_for(make_server, capfd):
     finish(pipeline, database, capfd)
 
 
-def test_too_many_connections_are_waited_for_at_leisure(make_server, capfd):
+def test_P8_too_many_connections_are_waited_for_at_leisure(make_server, capfd):
     """P8, Bad input: 53300."""
     server = make_server(max_connections="6", superuser_reserved_connections="4", log_connections="on")
     database = Database(server, server.create_database())
@@ -232,7 +232,7 @@ def test_too_many_connections_are_waited_for_at_leisure(make_server, capfd):
     finish(pipeline, database, capfd)
 
 
-def test_a_read_only_server_is_waited_for(make_server, capfd):
+def test_P10_a_read_only_server_is_waited_for(make_server, capfd):
     """P10, P32, Bad input: 25006, on a new connection each time."""
     server = make_server(log_connections="on")
     database = Database(server, server.create_database())
@@ -251,7 +251,7 @@ def test_a_read_only_server_is_waited_for(make_server, capfd):
     finish(pipeline, database, capfd)
 
 
-def test_something_else_than_postgres_is_told_as_such(capfd):
+def test_P19_something_else_than_postgres_is_told_as_such(capfd):
     """P19, Bad input: a server that speaks another protocol is told no password."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(30)

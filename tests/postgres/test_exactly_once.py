@@ -38,7 +38,7 @@ def write_until(pipeline, is_over):
     return count
 
 
-def test_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(database):
+def test_P3_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(database):
     """P3: the ledger decides what became of a COMMIT, and nothing is stored twice or lost."""
     batches, each = 3_000, 5
     with Relay(database.port, commits_swallowed=3) as relay:
@@ -58,7 +58,7 @@ def test_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(databa
 
 
 @pytest.mark.parametrize("dedupe", ["ledger", "id"])
-def test_a_commit_that_arrives_after_the_replay_changes_nothing(database, dedupe):
+def test_P4_a_commit_that_arrives_after_the_replay_changes_nothing(database, dedupe):
     """P4: the whole end of a transaction waits somewhere on the way and comes late."""
     with Relay(database.port, hold_commits=1) as relay:
         dsn = database.dsn(port=relay.port, sslmode="disable", dedupe=dedupe)
@@ -84,7 +84,7 @@ def test_a_slow_line_carries_smaller_transactions(database):
 
 
 @pytest.mark.slow
-def test_backends_killed_at_a_hundred_random_moments_lose_and_double_nothing(make_server):
+def test_P1_backends_killed_at_a_hundred_random_moments_lose_and_double_nothing(make_server):
     """P1, and weaknesses 1, 2 and 9 of S0: a crash of the server in the middle of a COPY."""
     seed = random.randrange(2**32)
     print("seed", seed)
@@ -121,7 +121,7 @@ def test_backends_killed_at_a_hundred_random_moments_lose_and_double_nothing(mak
 
 
 @pytest.mark.parametrize("whom", ["backend", "postmaster"])
-def test_a_server_that_is_stopped_for_longer_than_every_limit_loses_and_doubles_nothing(make_server, whom):
+def test_P5_a_server_that_is_stopped_for_longer_than_every_limit_loses_and_doubles_nothing(make_server, whom):
     """P5: nothing answers, nothing is closed."""
     server = make_server()
     database = Database(server, server.create_database())
@@ -166,7 +166,9 @@ def test_a_synchronous_standby_that_is_not_there_holds_commits_and_doubles_nothi
     is_stored_once(database, 100)
 
 
-def test_a_standby_that_lacked_commits_is_told_and_gets_everything_after(make_server, make_standby, capfd):
+def test_P11_a_standby_that_lacked_commits_is_told_and_gets_everything_after(
+    make_server, make_standby, capfd
+):
     """P11: failover loses what the old primary had confirmed; that is counted, and nothing else is lost."""
     primary = make_server(wal_level="replica", max_wal_senders="4", hot_standby="on")
     database = Database(primary, primary.create_database())
@@ -203,7 +205,7 @@ def test_a_standby_that_lacked_commits_is_told_and_gets_everything_after(make_se
     assert "went back in time" in capfd.readouterr().err
 
 
-def test_a_server_that_takes_no_writes_leads_to_the_next_host(make_server, make_standby):
+def test_P10_a_server_that_takes_no_writes_leads_to_the_next_host(make_server, make_standby):
     """P10: a standby that comes first in the list, or a primary that became one."""
     primary = make_server(wal_level="replica", max_wal_senders="4", hot_standby="on")
     database = Database(primary, primary.create_database())

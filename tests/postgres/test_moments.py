@@ -50,7 +50,7 @@ def check_once(database, count=COUNT):
         *("57P01", "57P03", "25006", "08006", "XX000"),
     ],
 )
-def test_what_passes_is_tried_again_until_it_has_passed(database, tmp_path, when, code):
+def test_P8_what_passes_is_tried_again_until_it_has_passed(database, tmp_path, when, code):
     """P8, P9, P32: the same batch, whole and in order; nothing is anybody's fault."""
     path = tmp_path / "dead.ndjson"
     # A sequence does not go back with its transaction.
@@ -69,7 +69,7 @@ def test_what_passes_is_tried_again_until_it_has_passed(database, tmp_path, when
 
 
 @pytest.mark.parametrize("when", ["row", "commit"])
-def test_a_row_that_is_refused_late_costs_only_itself(database, tmp_path, when):
+def test_P6_a_row_that_is_refused_late_costs_only_itself(database, tmp_path, when):
     """P6, P23: the verdict comes after all rows were taken, or at COMMIT."""
     path = tmp_path / "dead.ndjson"
     plant(database, when, "IF NEW.body = '77' THEN RAISE EXCEPTION 'planted' USING ERRCODE = '23514'; END IF")
@@ -91,7 +91,7 @@ def impatient(server, database):
     return role
 
 
-def test_limits_of_the_role_do_not_end_a_transaction_of_the_sink(database, impatient, capfd):
+def test_P15_limits_of_the_role_do_not_end_a_transaction_of_the_sink(database, impatient, capfd):
     """P15: a batch may take longer than the role would let it."""
     plant(database, "after", "PERFORM pg_sleep(0.4)")
     pipeline = telesink.Pipeline(database.dsn(user=impatient), **EAGER)
@@ -102,7 +102,7 @@ def test_limits_of_the_role_do_not_end_a_transaction_of_the_sink(database, impat
     assert lines(capfd) == []
 
 
-def test_a_trickle_never_keeps_a_transaction_open(database, impatient, capfd):
+def test_P15_a_trickle_never_keeps_a_transaction_open(database, impatient, capfd):
     """P15: a connection that the server ends while it is idle is replaced without a word."""
     database.server.sql(f"ALTER ROLE {impatient} SET idle_session_timeout = '50ms'")
     pipeline = telesink.Pipeline(database.dsn(user=impatient), linger_seconds=0.12, **EAGER)

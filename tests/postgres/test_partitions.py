@@ -153,7 +153,7 @@ def test_locks_of_others_on_old_partitions_never_make_a_write_fail(database):
     assert name_of(old) not in partitions(database)
 
 
-def test_many_programs_at_once_make_each_partition_once(database):
+def test_P12_many_programs_at_once_make_each_partition_once(database):
     """P12: whoever has no turn leaves the work to the others."""
     pipelines = [telesink.Pipeline(database.dsn()) for _ in range(8)]
     for number, pipeline in enumerate(pipelines):

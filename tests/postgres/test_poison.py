@@ -28,7 +28,7 @@ def constrained(database):
     return database
 
 
-def test_one_refused_row_in_each_of_200_batches_costs_only_itself(constrained, tmp_path):
+def test_P6_one_refused_row_in_each_of_200_batches_costs_only_itself(constrained, tmp_path):
     """P6, S0 1.4 1: neighbours are stored; what is missing is in the file, with SQLSTATE and constraint."""
     path = tmp_path / "dead.ndjson"
     pipeline = telesink.Pipeline(constrained.dsn(), dead_letter=str(path), batch_records_max=50)
@@ -53,7 +53,7 @@ def test_one_refused_row_in_each_of_200_batches_costs_only_itself(constrained, t
 
 @pytest.mark.parametrize("dedupe", ["ledger", "id", "none"])
 @pytest.mark.parametrize("places", [{300}, {0, 511}, {0, 1, 2, 255, 256, 510, 511}], ids=["1", "2", "7"])
-def test_a_few_bad_rows_of_512_are_all_that_is_missing(constrained, tmp_path, dedupe, places):
+def test_P6_a_few_bad_rows_of_512_are_all_that_is_missing(constrained, tmp_path, dedupe, places):
     """P6: k = 1, 2, 7 of 512, wherever they stand in the batch."""
     path = tmp_path / "dead.ndjson"
     dsn = constrained.dsn(dedupe=dedupe)
@@ -68,7 +68,7 @@ def test_a_few_bad_rows_of_512_are_all_that_is_missing(constrained, tmp_path, de
     assert sink(pipeline)["dropped"] == {"poison": len(places)}
 
 
-def test_a_refusal_is_told_once_without_what_the_row_held(constrained, capfd):
+def test_P6_a_refusal_is_told_once_without_what_the_row_held(constrained, capfd):
     """P6: Postgres quotes the row in its detail, and a row may hold a secret."""
     pipeline = telesink.Pipeline(constrained.dsn(), batch_records_max=BATCH)
     for start in range(3):
@@ -84,7 +84,7 @@ def test_a_refusal_is_told_once_without_what_the_row_held(constrained, capfd):
 
 
 @pytest.mark.parametrize("size", [BATCH, 20])
-def test_a_constraint_that_refuses_every_row_holds_them_until_it_is_gone(database, tmp_path, capfd, size):
+def test_P7_a_constraint_that_refuses_every_row_holds_them_until_it_is_gone(database, tmp_path, capfd, size):
     """P7: 512 of 512, and also in batches too small for one of them to look like a table's fault."""
     make_tables(database)
     database.sql("ALTER TABLE telesink_logs ADD CONSTRAINT planted CHECK (false) NOT VALID")
@@ -105,7 +105,7 @@ def test_a_constraint_that_refuses_every_row_holds_them_until_it_is_gone(databas
     assert database.bodies() == numbers(1_024, buried)
 
 
-def test_a_dropped_table_holds_the_records_until_it_is_made_again(database, tmp_path, capfd):
+def test_P7_a_dropped_table_holds_the_records_until_it_is_made_again(database, tmp_path, capfd):
     """P7: 42P01 is nobody's row: a hold, not 8,192 dead letters."""
     path = tmp_path / "dead.ndjson"
     pipeline = telesink.Pipeline(database.dsn(), dead_letter=str(path))
@@ -125,7 +125,7 @@ def test_a_dropped_table_holds_the_records_until_it_is_made_again(database, tmp_
     assert database.bodies() == numbers(8_192)
 
 
-def test_all_tables_dropped_are_made_again_and_nothing_but_their_rows_is_lost(database):
+def test_P11_all_tables_dropped_are_made_again_and_nothing_but_their_rows_is_lost(database):
     """P7, P11: without its ledger the sink starts anew: the records in hand are stored."""
     pipeline = telesink.Pipeline(database.dsn())
     pipeline.enqueue({"body": "before"})
@@ -137,7 +137,7 @@ def test_all_tables_dropped_are_made_again_and_nothing_but_their_rows_is_lost(da
 
 
 @pytest.mark.parametrize("size", [8_192, 10])
-def test_a_column_that_nobody_fills_holds_the_records(database, tmp_path, size):
+def test_P16_a_column_that_nobody_fills_holds_the_records(database, tmp_path, size):
     """P7, P16: NOT NULL without a default, planted by somebody; also when batches are small."""
     path = tmp_path / "dead.ndjson"
     options = {"dead_letter": str(path), "batch_records_max": size, "linger_seconds": 0}
@@ -184,7 +184,7 @@ def test_a_column_that_nobody_fills_holds_the_records(database, tmp_path, size):
     ],
     ids=["a column is gone", "text for a number", "a narrower number", "generated"],
 )
-def test_a_table_of_another_shape_holds_the_records_until_it_is_mended(
+def test_P16_a_table_of_another_shape_holds_the_records_until_it_is_mended(
     database, capfd, change, mending, says
 ):
     """P7, P16: 42703, 22P03, 42601 and their like mean the table, not the record."""
@@ -205,7 +205,7 @@ def test_a_table_of_another_shape_holds_the_records_until_it_is_mended(
     assert database.bodies() == numbers(300)
 
 
-def test_nul_surrogates_and_overlong_texts_arrive_marked(each_database):
+def test_P6_nul_surrogates_and_overlong_texts_arrive_marked(each_database):
     """P6, P17, S0 1.4 1: what Postgres could not store is mended; it and its neighbours arrive."""
     pipeline = telesink.Pipeline(each_database.dsn(), record_bytes_max="64 KiB", batch_records_max=50)
     for number in range(50):
@@ -243,7 +243,7 @@ def test_a_logger_with_an_overlong_name_costs_nothing(database):
     assert all(logger.startswith("m" * 255) for logger in stored)
 
 
-def test_a_value_too_long_for_an_index_is_a_dead_letter_of_its_own(database, tmp_path):
+def test_P17_a_value_too_long_for_an_index_is_a_dead_letter_of_its_own(database, tmp_path):
     """P17: 54000, raised by an index that somebody added."""
     make_tables(database)
     database.sql("CREATE INDEX planted ON telesink_logs (body)")

@@ -74,7 +74,7 @@ def relations(database):
 
 
 @pytest.mark.slow
-def test_32_processes_start_at_once_on_an_empty_database(running, starters):
+def test_P12_32_processes_start_at_once_on_an_empty_database(running, starters):
     """P12, S0-44: one schema, every record, and not a word on any standard error; round after round."""
     server = running(newest())
     one = Database(server, server.create_database())
@@ -110,7 +110,7 @@ GRANT SELECT ON telesink_meta TO {role};
 """
 
 
-def test_a_role_that_may_only_write_works_with_tables_of_somebody_else(writer, capfd):
+def test_P13_a_role_that_may_only_write_works_with_tables_of_somebody_else(writer, capfd):
     """P13: the rights that the documentation names are enough, and nothing is complained about."""
     database, role = writer
     make_tables(database)
@@ -119,7 +119,7 @@ def test_a_role_that_may_only_write_works_with_tables_of_somebody_else(writer, c
     assert lines(capfd) == []
 
 
-def test_a_role_that_may_only_write_works_without_being_told_so(writer, capfd):
+def test_P13_a_role_that_may_only_write_works_without_being_told_so(writer, capfd):
     """P13: with create_schema left on, the partitions it may not make are told, and the records arrive."""
     database, role = writer
     make_tables(database)
@@ -132,7 +132,7 @@ def test_a_role_that_may_only_write_works_without_being_told_so(writer, capfd):
         assert "create_schema=false" in line
 
 
-def test_missing_tables_that_may_not_be_made_are_waited_for_with_the_command(database, capfd):
+def test_P13_missing_tables_that_may_not_be_made_are_waited_for_with_the_command(database, capfd):
     """P13, S0-44: create_schema=false holds the records and says how to make the tables."""
     pipeline = telesink.Pipeline(database.dsn(create_schema="false"))
     pipeline.enqueue_many(records(100))

@@ -108,7 +108,7 @@ def start_held(dsn, capfd, *words):
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full", None])
 @pytest.mark.parametrize("case", ["right", "wrong host", "unknown authority", "no file"])
-def test_every_mode_connects_exactly_where_libpq_says(secure, root, stranger, capfd, mode, case):
+def test_P18_every_mode_connects_exactly_where_libpq_says(secure, root, stranger, capfd, mode, case):
     """P18, P19: libpq's table; without a mode, the address of this machine means `prefer`."""
     options = {"sslmode": mode} if mode else {}
     host = "other.example.com" if case == "wrong host" else HOST
@@ -132,7 +132,7 @@ def test_every_mode_connects_exactly_where_libpq_says(secure, root, stranger, ca
         check_delivers(dsn, secure)
 
 
-def test_a_certificate_that_is_not_trusted_is_trusted_once_the_file_holds_its_authority(
+def test_P18_a_certificate_that_is_not_trusted_is_trusted_once_the_file_holds_its_authority(
     secure, authority, stranger, capfd
 ):
     """P18, Bad input: the file is read at each connection, so this needs no restart."""
@@ -149,7 +149,7 @@ def test_a_certificate_that_is_not_trusted_is_trusted_once_the_file_holds_its_au
     assert is_encrypted(secure)
 
 
-def test_a_server_without_tls_is_told_so_and_delivered_to_once_it_has_it(make_server, authority, capfd):
+def test_P19_a_server_without_tls_is_told_so_and_delivered_to_once_it_has_it(make_server, authority, capfd):
     """P18, P19, Bad input: TLS is required and the server has none."""
     server = make_server(newest_with_tls())
     database = Database(server, server.create_database())
@@ -190,7 +190,7 @@ def test_channel_binding_cannot_be_had_without_tls(secure, capfd):
     pipeline.close(0.1)
 
 
-def test_a_client_certificate_logs_in_without_a_password(secure, authority, root, tmp_path):
+def test_P18_a_client_certificate_logs_in_without_a_password(secure, authority, root, tmp_path):
     """P18, P22: sslcert and sslkey."""
     identity = authority.issue_cert(common_name="certified")
     certificate, key = tmp_path / "client.crt", tmp_path / "client.key"
@@ -201,7 +201,7 @@ def test_a_client_certificate_logs_in_without_a_password(secure, authority, root
     assert check_delivers(dsn, secure)
 
 
-def test_the_missing_client_certificate_is_asked_for(secure, root, capfd):
+def test_P18_the_missing_client_certificate_is_asked_for(secure, root, capfd):
     """P18, Bad input."""
     dsn = dsn_of(secure, user="certified", sslrootcert=root)
     pipeline = start_held(dsn, capfd, "certificate", "sslcert=", "sslkey=")

@@ -64,7 +64,9 @@ def check_rounds(database, faults, **settings):
 
 @pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
 @pytest.mark.parametrize("kind", ["reset", "end"])
-def test_a_connection_that_breaks_at_any_byte_loses_and_doubles_nothing(database, moments, kind, direction):
+def test_P3_a_connection_that_breaks_at_any_byte_loses_and_doubles_nothing(
+    database, moments, kind, direction
+):
     """P3, P30: RST or FIN, in the middle of log-in, guard, COPY, COMMIT or any answer."""
     said = conversation_bytes(database)[direction]
     faults = [Fault(kind, direction, moments.randrange(said - 200)) for _ in range(60)]
@@ -81,7 +83,7 @@ def test_an_answer_that_means_nothing_ends_the_connection_and_nothing_else(datab
 
 
 @pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
-def test_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(database, moments, direction):
+def test_P5_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(database, moments, direction):
     """P5: packets vanish, nothing is closed; no limit of the kernel is waited for."""
     said = conversation_bytes(database)[direction]
     faults = [Fault("silence", direction, moments.randrange(said - 200)) for _ in range(8)]
@@ -89,7 +91,7 @@ def test_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(dat
     check_rounds(database, faults, connect_timeout_seconds=0.2, write_timeout_seconds=0.2)
 
 
-def test_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(database):
+def test_P4_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(database):
     """P4: in the middle of COPY the server's own limits do not count, only pg_terminate_backend does."""
     role = f"app_{database.name}"
     database.server.sql(f"CREATE ROLE {role} LOGIN")
@@ -105,7 +107,7 @@ def test_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(database
     assert database.bodies() == numbers(COUNT)
 
 
-def test_a_transaction_that_arrives_as_a_whole_after_the_replay_changes_nothing(database):
+def test_P4_a_transaction_that_arrives_as_a_whole_after_the_replay_changes_nothing(database):
     """P4: everything from the guard on lies in a proxy, and is let go when the replay has committed."""
     words = b"INSERT INTO telesink_ledger"
     with Wire(database.port, [Fault("hold", TO_SERVER, words)]) as wire:
@@ -122,7 +124,7 @@ def test_a_transaction_that_arrives_as_a_whole_after_the_replay_changes_nothing(
     assert database.sql("SELECT last_seq FROM telesink_ledger") == [(2 * COUNT,)]
 
 
-def test_an_idle_connection_that_vanished_costs_one_limit(database):
+def test_P5_an_idle_connection_that_vanished_costs_one_limit(database):
     """P5: a firewall has forgotten it, and says so to nobody."""
     said = conversation_bytes(database)[TO_SERVER]
     # The good-bye is five bytes long.

@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn every_record_ends_in_exactly_one_counter() {
+fn q2_every_record_ends_in_exactly_one_counter() {
     let config = Config { cases: 250, failure_persistence: None, ..Config::default() };
     // The same cases in every run: a failure can be looked at again.
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -242,7 +242,7 @@ fn assert_grown(before: &Counts, now: &Counts) {
 }
 
 #[test]
-fn snapshots_taken_while_threads_race_for_the_last_room_never_go_back_or_under_state() {
+fn q2_snapshots_taken_while_threads_race_for_the_last_room_never_go_back_or_under_state() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest, WhenFull::Block] {
         let script = Script::storing();
         let settings = Settings {

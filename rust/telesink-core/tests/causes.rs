@@ -33,7 +33,7 @@ fn is_asserted(tests: &str, assertion: &str, cause: &str) -> bool {
 }
 
 #[test]
-fn every_cause_of_a_drop_is_produced_by_a_test() {
+fn q3_every_cause_of_a_drop_is_produced_by_a_test() {
     let tests = tests();
     for cause in DropCause::ALL {
         let name = format!("DropCause::{cause:?},");
@@ -42,7 +42,7 @@ fn every_cause_of_a_drop_is_produced_by_a_test() {
 }
 
 #[test]
-fn every_cause_of_a_rejection_is_produced_by_a_test() {
+fn q3_every_cause_of_a_rejection_is_produced_by_a_test() {
     let tests = tests();
     for cause in RejectCause::ALL {
         let name = format!("RejectCause::{cause:?},");

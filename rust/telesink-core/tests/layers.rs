@@ -114,7 +114,7 @@ fn redaction_and_dsn_know_nothing_of_delivery() {
 }
 
 #[test]
-fn the_core_does_not_know_python() {
+fn i1_the_core_does_not_know_python() {
     let manifest = include_str!("../Cargo.toml");
     assert!(!manifest.contains("pyo3"));
     for source in sources() {

@@ -87,7 +87,7 @@ fn everything_said(text: &str, keywords: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn no_password_is_ever_shown() {
+fn p21_no_password_is_ever_shown() {
     for text in MALFORMED {
         for keywords in
             [&[][..], &[("password", "hunter2")], &[("password", "a"), ("linger_seconds", "x:hunter2@y")]]

@@ -249,7 +249,7 @@ fn loom_never_more_records_are_inside_than_the_bound_allows() {
 }
 
 #[test]
-fn loom_what_is_held_is_never_under_stated() {
+fn q2_loom_what_is_held_is_never_under_stated() {
     explore(|| {
         let budget = Arc::new(Budget::new(10, 100, false));
         assert_eq!(budget.admit(10, false), Admission::Admitted(1));

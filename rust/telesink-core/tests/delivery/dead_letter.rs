@@ -87,7 +87,7 @@ fn the_exact_bytes_of_a_refused_record_can_be_decoded_again() {
 }
 
 #[test]
-fn the_file_is_private_whatever_the_umask() {
+fn d16_the_file_is_private_whatever_the_umask() {
     let (_folder, path) = folder();
     let pipeline = pipeline(refusing_bad().plan(), with_file(&path, 1));
 
@@ -114,7 +114,7 @@ fn the_words_of_the_destination_are_cut_and_cannot_break_the_line() {
 }
 
 #[test]
-fn a_full_file_grows_no_further_and_what_it_cannot_hold_is_counted() {
+fn d15_a_full_file_grows_no_further_and_what_it_cannot_hold_is_counted() {
     let (_folder, path) = folder();
     let settings = Settings { dead_letter_bytes_max: 3_000, ..with_file(&path, 1) };
     let pipeline = pipeline(refusing_bad().plan(), settings);
@@ -145,7 +145,7 @@ fn records_of_a_panicking_sink_are_set_aside_as_such() {
 }
 
 #[test]
-fn a_symbolic_link_is_not_followed() {
+fn d16_a_symbolic_link_is_not_followed() {
     let (folder, path) = folder();
     let victim = folder.path().join("victim");
     std::fs::write(&victim, "untouched").expect("written");
@@ -161,7 +161,7 @@ fn a_symbolic_link_is_not_followed() {
 }
 
 #[test]
-fn a_fifo_does_not_hang_the_lane_whether_or_not_somebody_reads_it() {
+fn d16_a_fifo_does_not_hang_the_lane_whether_or_not_somebody_reads_it() {
     for has_reader in [false, true] {
         let (_folder, path) = folder();
         let mode = rustix::fs::Mode::from_bits_truncate(0o600);

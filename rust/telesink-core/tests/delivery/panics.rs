@@ -76,7 +76,7 @@ fn what_a_sink_may_have_stored_before_it_panicked_is_unresolved_at_exit() {
 }
 
 #[test]
-fn a_panic_in_a_sink_does_not_reach_the_caller_or_other_records() {
+fn i2_a_panic_in_a_sink_does_not_reach_the_caller_or_other_records() {
     let mut calls = 0;
     let script = Script::deciding(move |_| {
         calls += 1;
@@ -95,7 +95,7 @@ fn a_panic_in_a_sink_does_not_reach_the_caller_or_other_records() {
 }
 
 #[test]
-fn a_bug_outside_of_a_write_costs_the_records_in_hand_and_nothing_else() {
+fn i3_a_bug_outside_of_a_write_costs_the_records_in_hand_and_nothing_else() {
     let script = Script::routing(
         |record| {
             if record.header().levelno == 13 {

@@ -90,7 +90,7 @@ fn everything_said(text: &str, keywords: Pairs<'_>) -> String {
 }
 
 #[test]
-fn no_password_is_ever_shown() {
+fn p21_no_password_is_ever_shown() {
     for text in MALFORMED {
         for keywords in [&[][..], &[("password", "hunter2")], &[("sslpassword", "hunter2"), ("sslmode", "x")]]
         {

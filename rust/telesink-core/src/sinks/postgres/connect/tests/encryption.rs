@@ -41,7 +41,7 @@ fn outcome(script: &Script, mode: SslMode, roots: Option<&Path>) -> String {
 }
 
 #[test]
-fn every_mode_against_every_certificate() {
+fn p18_every_mode_against_every_certificate() {
     let folder = TempDir::new().unwrap();
     let (ours, others) = (Authority::new("ours"), Authority::new("others"));
     let own = Identity::of_itself(&[NAME]);
@@ -138,7 +138,7 @@ fn a_server_that_refuses_one_way_is_asked_the_other_way_where_both_will_do() {
 }
 
 #[test]
-fn a_wrong_password_is_not_tried_again_in_clear_text() {
+fn p19_a_wrong_password_is_not_tried_again_in_clear_text() {
     let identity = Identity::of_itself(&[NAME]);
     let server = Server::start(Script { log_in: [LogIn::Refuse("28P01"); 2], ..with_tls(&identity) });
     assert!(text(&failure(&asking(&server, Prefer, None))).contains("not you"));
@@ -162,7 +162,7 @@ fn a_server_that_refuses_both_ways_is_quoted_once() {
 }
 
 #[test]
-fn a_broken_handshake_ends_in_plain_text_only_under_prefer() {
+fn p19_a_broken_handshake_ends_in_plain_text_only_under_prefer() {
     // Somebody has slipped plain text in behind the answer, too.
     for bytes in [&b"S"[..], b"Snonsense", b"SR\0\0\0\x08\0\0\0\0"] {
         let script = Script { tls: TlsAnswer::Say(bytes), ..Script::default() };
