@@ -10,6 +10,7 @@ Importing starts no thread, opens nothing and imports no optional dependency.
 """
 
 from telesink._context import bind, context, current_context, unbind
+from telesink._execution import child_environment
 from telesink._handler import LogHandler
 from telesink._lifecycle import aflush, enqueue, flush, recent, stats
 from telesink._logging import install_logging, shutdown
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "aflush",
     "bind",
+    "child_environment",
     "context",
     "current_context",
     "enqueue",

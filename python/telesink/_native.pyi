@@ -25,6 +25,7 @@ __all__ = [
     "parse_seconds",
     "process_generation",
     "set_context_getter",
+    "set_inherited_span",
     "table_definitions",
     "write_line",
 ]
@@ -195,6 +196,9 @@ def process_generation() -> int:
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
     """Tell how to read the context variable. Once per process."""
+
+def set_inherited_span(trace_id: bytes, span_id: bytes) -> None:
+    """Give records that belong to no span of this process these ids (16 and 8 bytes). The first counts."""
 
 def table_definitions(dialect: str, schema: str | None = None) -> str:
     """Answer the statements that make the tables: ``postgres`` or ``sqlite``. Raises ``ConfigError``."""

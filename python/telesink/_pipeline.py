@@ -7,6 +7,7 @@ import sys
 import weakref
 
 from telesink import _native
+from telesink._execution import adopt_trace
 from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
@@ -59,6 +60,7 @@ class Pipeline:
         if own and len(dsns) != 1:
             raise ambiguous_options(own)
         self.settings = base
+        adopt_trace()
         self._native = _native.Pipeline(resource_attributes(base.resource), native_set(base.redact))
         self._native.add_sinks([sink_source(one, own, base) for one in dsns])
         live.add(self)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from telesink._execution import execution_id
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,7 @@ def resource_attributes(given: Mapping[str, str]) -> list[tuple[str, str]]:
     attributes = {
         "service.name": _program_name(),
         "process.pid": str(os.getpid()),
+        "telesink.execution.id": execution_id(),
         "process.runtime.name": sys.implementation.name,
         "process.runtime.version": ".".join(str(part) for part in sys.version_info[:3]),
         "host.name": _host_name(),

@@ -46,7 +46,7 @@ _DEFAULTS: dict[str, Any] = {
 _PYTHON_ONLY = ("redact", "resource")
 
 #: Names of the environment variables that are no setting.
-_OTHER_VARIABLES = ("TELESINK_DSN", "TELESINK_SETTINGS_FILE")
+_OTHER_VARIABLES = ("TELESINK_DSN", "TELESINK_EXECUTION_ID", "TELESINK_SETTINGS_FILE")
 
 
 class _Unset:

@@ -21,6 +21,8 @@ mod _native {
     #[pymodule_export]
     use super::capture::context::{ContextFields, set_context_getter};
     #[pymodule_export]
+    use super::capture::set_inherited_span;
+    #[pymodule_export]
     use super::handle::{FlushTicket, Pipeline};
     #[pymodule_export]
     use super::process::{after_fork_in_parent, before_fork, fork_detection, process_generation, write_line};

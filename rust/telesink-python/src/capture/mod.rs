@@ -18,6 +18,7 @@ pub(crate) mod text;
 mod values;
 
 pub(crate) use mapping::capture_mapping;
+pub(crate) use otel::set_inherited_span;
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 
 use crate::sources::Process;

@@ -1,4 +1,5 @@
-//! Trace and span ids of the current OpenTelemetry span, if that package is loaded. Never imported by us.
+//! Trace and span ids of the current OpenTelemetry span, if that package is loaded, else those that a parent process has
+//! handed down. The package is never imported by us.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,6 +12,9 @@ static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
 /// How many modules were loaded when the package was last looked for: no new module, no new look.
 static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
 
+/// The span that this process was started in, if it was told.
+static INHERITED: PyOnceLock<Ids> = PyOnceLock::new();
+
 /// Ids of a span.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ids {
@@ -18,12 +22,22 @@ pub(crate) struct Ids {
     pub(crate) span_id: [u8; 8],
 }
 
-/// The ids of the current span; zeros if there is none.
+/// The ids of the current span, else of the inherited one; zeros if there is none.
 #[inline]
 pub(crate) fn current(py: Python<'_>) -> Ids {
-    match find(py) {
-        Some(getter) => read(getter).unwrap_or_default(),
-        None => Ids::default(),
+    let current = find(py).and_then(|getter| read(getter).ok()).unwrap_or_default();
+    if current.trace_id == [0; 16] {
+        return INHERITED.get(py).copied().unwrap_or_default();
+    }
+    current
+}
+
+/// Gives records that belong to no span of this process these ids. Ids of zeros mean none; the first call counts.
+#[pyfunction]
+pub(crate) fn set_inherited_span(py: Python<'_>, trace_id: [u8; 16], span_id: [u8; 8]) {
+    if trace_id != [0; 16] && span_id != [0; 8] {
+        // Somebody else was first, with what stood in the same variable.
+        drop(INHERITED.set(py, Ids { trace_id, span_id }));
     }
 }
 
