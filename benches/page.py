@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches import postgres_tables, runner, slower, tables, targets
+from benches import loss, postgres_tables, runner, slower, tables, targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ _TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "disturbance": tables.disturbance_table,
     "sqlite_ingest": tables.sqlite_table,
     "postgres_ingest": postgres_tables.postgres_table,
+    "loss": loss.loss_table,
     "import_time": tables.import_tables,
 }
 
