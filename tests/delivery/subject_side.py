@@ -56,6 +56,18 @@ def cpu_seconds():
     return times.user + times.system
 
 
+def peak_bytes():
+    """The most memory that this process has used so far."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not getrusage: there Linux counts the program that was here before, too.
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
 def note_stats(*, is_quiet=True):
     """Write the counters of all pipelines where the test, at its end, checks the identities."""
     lifecycle = sys.modules.get("telesink._lifecycle")

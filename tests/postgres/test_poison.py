@@ -205,6 +205,26 @@ def test_P16_a_table_of_another_shape_holds_the_records_until_it_is_mended(
     assert database.bodies() == numbers(300)
 
 
+def test_P16_a_table_without_a_partition_for_the_day_holds_the_records(database, tmp_path, capfd):
+    """23514 once more, and this time it means the table."""
+    make_tables(database)
+    for (partition,) in database.sql(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'telesink_logs'::regclass"
+    ):
+        database.sql(f"ALTER TABLE telesink_logs DETACH PARTITION {partition}")
+    path = tmp_path / "dead.ndjson"
+    pipeline = telesink.Pipeline(database.dsn(create_schema="false"), dead_letter=str(path))
+    assert pipeline.enqueue_many(records(1_000)) == 1_000
+    stats = wait_for_state(pipeline, "held")
+    assert (stats["dropped"], stats["pending"]) == ({}, 1_000)
+    assert letters(path) == []
+    assert any("partition" in line for line in lines(capfd))
+
+    database.sql("CREATE TABLE telesink_logs_anything PARTITION OF telesink_logs DEFAULT")
+    assert pipeline.close(30).complete
+    assert database.bodies() == numbers(1_000)
+
+
 def test_P6_nul_surrogates_and_overlong_texts_arrive_marked(each_database):
     """P6, P17, S0 1.4 1: what Postgres could not store is mended; it and its neighbours arrive."""
     pipeline = telesink.Pipeline(each_database.dsn(), record_bytes_max="64 KiB", batch_records_max=50)
