@@ -1,12 +1,16 @@
 """Day partitions: made ahead, mended afterwards, dropped when old, and never in the way of a write."""
 
+import contextlib
 import datetime as dt
+import os
 import subprocess
 import sys
 import threading
 
 import psycopg
+import pytest
 from postgres.observing import lines, make_tables, records, sink
+from reliability.clock import JumpingClock
 from waiting import wait_until
 
 import telesink
@@ -108,6 +112,38 @@ def test_what_is_older_than_keep_is_dropped(each_database):
 
     assert sorted(each_database.bodies()) == ["new", "now", "young"]
     assert name_of(today - 40 * DAY) not in partitions(each_database)
+
+
+#: Stores one record with a retention of 30 days, in a process whose clock is wrong.
+STORE_WITH_KEEP = """
+import sys, time
+import telesink
+
+with telesink.Pipeline(sys.argv[1], keep="30 days") as pipeline:
+    pipeline.enqueue({"body": "by a wrong clock"})
+    assert pipeline.flush(30).complete
+print(int(time.time()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clock is exchanged by Linux's loader")
+def test_T1_a_program_whose_clock_is_ten_years_ahead_drops_only_what_the_server_calls_old(database, tmp_path):
+    """What was stored today would be ten years old by its clock."""
+    make_tables(database)
+    today = dt.datetime.now(dt.UTC)
+    make_partition(database, today - 40 * DAY)
+    store(database, ["today"])
+    with contextlib.closing(JumpingClock(tmp_path)) as clock:
+        clock.set(3_650 * 86_400)
+        command = [sys.executable, "-c", STORE_WITH_KEEP, database.dsn()]
+        environment = {**os.environ, **clock.environment}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) > today.timestamp() + 3_000 * 86_400
+    assert sorted(database.bodies()) == ["by a wrong clock", "today"]
+    # The retention has done its work all the same.
+    assert name_of(today - 40 * DAY) not in partitions(database)
+    assert name_of(today) in partitions(database)
 
 
 def test_a_partition_that_somebody_attaches_by_hand_only_delays_the_rows(each_database, capfd):

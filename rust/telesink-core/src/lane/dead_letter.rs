@@ -69,13 +69,28 @@ impl DeadLetter {
             Some(file) => Ok(file),
             empty => {
                 let file = open_private(&self.path)?;
-                if !file.metadata()?.is_file() {
+                let found = file.metadata()?;
+                if !found.is_file() {
                     return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+                }
+                if has_other_names(&found) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file has other names, too"));
                 }
                 Ok(empty.insert(file))
             }
         }
     }
+}
+
+/// Whether it is a hard link to something that others know by another name.
+#[cfg(unix)]
+fn has_other_names(found: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(found) > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_found: &std::fs::Metadata) -> bool {
+    false
 }
 
 fn open_private(path: &std::path::Path) -> io::Result<File> {

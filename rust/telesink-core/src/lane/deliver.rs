@@ -230,16 +230,16 @@ impl Worker {
         again
     }
 
-    /// Takes out records that are too old, unless their last attempt may have stored them.
+    /// Takes out records that have waited too long, unless their last attempt may have stored them. Not by the time
+    /// in the record: the system's clock may have jumped since.
     fn expire(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
         let Some(max_age) = self.lane.spec.settings.max_age else { return entries };
         if self.lane.is_unresolved.load(Ordering::Acquire) {
             return entries;
         }
-        let oldest = clock::unix_nano().saturating_sub(max_age.as_nanos() as u64);
-        let (kept, expired): (Vec<Entry>, Vec<Entry>) = entries
-            .into_iter()
-            .partition(|entry| entry.ticket == NO_TICKET || entry.record.observed_unix_nano() >= oldest);
+        let oldest = self.lane.age_nano().saturating_sub(max_age.as_nanos() as u64);
+        let (kept, expired): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| entry.ticket == NO_TICKET || entry.taken_nano >= oldest);
         for entry in &expired {
             self.losses.expired(entry.seq);
         }

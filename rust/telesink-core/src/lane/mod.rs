@@ -44,6 +44,8 @@ use wake::{Wake, request};
 struct Queued {
     ticket: Ticket,
     record: Record,
+    /// When the lane took it: nanoseconds on the lane's own clock; 0 where nobody asks for the age of records.
+    taken_nano: u64,
 }
 
 /// What a lane is made from.
@@ -83,6 +85,8 @@ pub struct Shared {
 pub struct Lane {
     spec: LaneSpec,
     shared: Shared,
+    /// Where the lane's own clock begins.
+    made_at: Instant,
     filter: Filter,
     budget: Budget,
     account: Account,
@@ -133,6 +137,7 @@ impl Lane {
         );
         let filter = Filter::new(spec.level, spec.include.clone(), spec.exclude.clone());
         Arc::new(Self {
+            made_at: clock::monotonic(),
             filter,
             budget,
             account: Account::new(),
@@ -169,6 +174,11 @@ impl Lane {
     /// What it wants.
     pub fn filter(&self) -> &Filter {
         &self.filter
+    }
+
+    /// The time on the lane's own clock, which no step of the system's clock touches.
+    fn age_nano(&self) -> u64 {
+        clock::monotonic().saturating_duration_since(self.made_at).as_nanos() as u64
     }
 
     fn reject(&self, cause: RejectCause) -> RejectCause {

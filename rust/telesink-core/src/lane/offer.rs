@@ -62,7 +62,8 @@ impl Lane {
     #[inline]
     fn push(self: &Arc<Self>, ticket: Ticket, record: Record, bytes: u64) -> Result<(), RejectCause> {
         let is_urgent = record.has(flag::URGENT);
-        if self.sender.try_send(Queued { ticket, record }).is_err() {
+        let taken_nano = self.spec.settings.max_age.map_or(0, |_| self.age_nano());
+        if self.sender.try_send(Queued { ticket, record, taken_nano }).is_err() {
             // Tickets never exceed the channel's capacity, so this is the last moment of a closing lane.
             self.refund(ticket, bytes);
             return Err(self.reject(RejectCause::Closed));
@@ -135,10 +136,16 @@ impl Lane {
         None
     }
 
-    /// Waits for room as long as `block_timeout` allows.
-    fn wait_for_room(&self, bytes: u64, patience: &dyn Patience) -> Option<Ticket> {
+    /// Waits for room as long as `block_timeout` allows, and not at all while there is no worker to make any.
+    fn wait_for_room(self: &Arc<Self>, bytes: u64, patience: &dyn Patience) -> Option<Ticket> {
         if !patience.may_wait() || bytes > self.spec.settings.queue_bytes_max as u64 {
             return None;
+        }
+        if !self.has_thread.load(Ordering::Acquire) {
+            self.start_thread();
+            if !self.has_thread.load(Ordering::Acquire) {
+                return None;
+            }
         }
         let end = clock::monotonic() + self.spec.settings.block_timeout;
         let mut admitted = None;

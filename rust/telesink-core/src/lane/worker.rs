@@ -274,7 +274,8 @@ impl Worker {
         let bytes = queued.record.cost_bytes() as u64;
         let seq = self.next_seq;
         self.next_seq += 1;
-        Entry { ticket: queued.ticket, bytes, ..Entry::new(seq, queued.record) }
+        let Queued { ticket, record, taken_nano } = queued;
+        Entry { ticket, bytes, taken_nano, ..Entry::new(seq, record) }
     }
 
     /// Renders the frames behind a record into its `exception.stacktrace` attribute.

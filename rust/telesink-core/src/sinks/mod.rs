@@ -44,12 +44,14 @@ pub struct Entry {
     pub(crate) ticket: u64,
     /// What it costs of the lane's memory.
     pub(crate) bytes: u64,
+    /// When the lane took it, on the lane's own clock.
+    pub(crate) taken_nano: u64,
 }
 
 impl Entry {
     /// A numbered record that is in nobody's books.
     pub fn new(seq: u64, record: Record) -> Self {
-        Self { seq, record, appended: None, ticket: 0, bytes: 0 }
+        Self { seq, record, appended: None, ticket: 0, bytes: 0, taken_nano: 0 }
     }
 
     /// The record as a log record.

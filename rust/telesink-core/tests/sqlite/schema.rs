@@ -222,3 +222,8 @@ fn ten_thousand_records_arrive_in_order_and_without_gaps() {
         "SELECT count(*) FROM telesink_logs WHERE seq = row_id AND body = CAST(row_id - 1 AS TEXT)";
     assert_eq!(number(&path, in_order), 10_000);
 }
+
+#[test]
+fn s2_the_sqlite_that_runs_is_newer_than_the_bug_that_corrupts_files() {
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}

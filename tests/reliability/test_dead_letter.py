@@ -1,0 +1,138 @@
+"""The file of refused records: bounded, private, and never written through a link."""
+
+import json
+import os
+
+import pytest
+from delivery.programs import INSTALL
+
+#: Names out of which paths could be made.
+HOSTILE = ["../../x", "..\\..\\x", "/tmp/x", "nul\0", "x" * 300, "CON", "\u2024\u2024/x", "~/x", "."]
+
+#: Makes a table that takes nothing of the logger `refused`, and gives it more of that than the file holds.
+POISON = f"""{INSTALL}
+import sqlite3
+from delivery.subject_side import DATABASE, body
+
+path, umask, count = sys.argv[1:]
+os.umask(int(umask, 8))
+hostile = {HOSTILE!r}
+options = dict(dead_letter=path, dead_letter_bytes_max=100_000, resource={{"service.name": hostile[0]}})
+pipeline = telesink.Pipeline(DSN, batch_records_max=20, **options)
+
+def offer(counter, is_refused):
+    name, logger = hostile[counter % len(hostile)], "refused" if is_refused else "shop"
+    assert pipeline.enqueue({{"body": body(int(is_refused), counter), "logger": logger, "path": name}})
+    took(int(is_refused), counter)
+
+offer(0, False)
+pipeline.flush(30)
+connection = sqlite3.connect(DATABASE, timeout=30, isolation_level=None)
+connection.execute(
+    "CREATE TRIGGER IF NOT EXISTS planted BEFORE INSERT ON telesink_logs WHEN NEW.logger = 'refused' "
+    "BEGIN SELECT RAISE(ABORT, 'planted'); END"
+)
+connection.close()
+for counter in range(1, int(count)):
+    offer(counter, counter % 3 == 0)
+assert pipeline.flush(60)
+tell(pipeline.stats().dropped)
+"""
+
+
+def letters(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_D15_a_flood_of_refused_records_fills_the_file_to_its_bound_and_is_counted_to_the_last(subjects):
+    path = subjects.folder / "dead.ndjson"
+
+    subject = subjects.run(POISON, path, "022", 3_000)
+
+    dropped = subject.hear()
+    found = letters(path)
+    refused = [key for key in subjects.keys(subject.pid) if key[1] == 1]
+    assert 0.9 * 100_000 < path.stat().st_size <= 100_000
+    assert dropped == {"poison": len(found), "dead_letter_full": len(refused) - len(found)}
+    assert {letter["reason"] for letter in found} == {"planted"}
+    # The first ones are those that are kept, and neighbours are not touched.
+    buried = [tuple(map(int, letter["record"]["body"].split())) for letter in found]
+    assert buried == refused[: len(found)]
+    subjects.rows().check_exactly([key for key in subjects.keys(subject.pid) if key[1] == 0])
+    assert any("dead-letter file is at its bound" in line for line in subject.own_lines)
+
+
+def test_D15_records_set_aside_by_a_program_that_is_killed_are_in_the_file(subjects):
+    path = subjects.folder / "dead.ndjson"
+    subject = subjects.start(POISON + "hear()\n", path, "022", 100)
+    dropped = subject.hear()
+
+    subject.kill()
+
+    assert len(letters(path)) == dropped["poison"] == 33
+
+
+@pytest.mark.parametrize("umask", ["000", "022", "077"])
+def test_D16_the_file_is_private_whatever_the_umask(subjects, umask):
+    path = subjects.folder / "dead.ndjson"
+
+    subjects.run(POISON, path, umask, 50)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def plant_symlink(path, victim):
+    path.symlink_to(victim)
+
+
+def plant_dangling_symlink(path, victim):
+    path.symlink_to(victim.with_name("not there yet"))
+
+
+def plant_fifo(path, victim):
+    os.mkfifo(path)
+
+
+def plant_hard_link(path, victim):
+    path.hardlink_to(victim)
+
+
+def plant_folder(path, victim):
+    path.mkdir()
+
+
+def plant_device(path, victim):
+    path.symlink_to("/dev/null")
+
+
+PLANTS = [plant_symlink, plant_dangling_symlink, plant_fifo, plant_hard_link, plant_folder, plant_device]
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__.removeprefix("plant_"))
+def test_D16_what_stands_in_the_place_of_the_file_is_neither_followed_nor_waited_for(subjects, plant):
+    folder = subjects.folder / "open to all"
+    folder.mkdir(mode=0o777)
+    victim = subjects.folder / "victim"
+    victim.write_text("untouched")
+    path = folder / "dead.ndjson"
+    plant(path, victim)
+    before = path.lstat()
+
+    subject = subjects.run(POISON, path, "022", 50)
+
+    assert subject.hear() == {"dead_letter_full": 16}
+    assert victim.read_text() == "untouched"
+    assert not victim.with_name("not there yet").exists()
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    subjects.rows().check_exactly([key for key in subjects.keys(subject.pid) if key[1] == 0])
+
+
+def test_D16_nothing_of_a_record_becomes_part_of_a_path(subjects):
+    place = subjects.folder / "a" / "b"
+    place.mkdir(parents=True)
+
+    subject = subjects.run(POISON, place / "dead.ndjson", "022", 100)
+
+    assert subject.hear() == {"poison": 33}
+    made = {path.name for path in subjects.folder.rglob("*") if not path.name.startswith("app.db")}
+    assert made == {"a", "b", "dead.ndjson", "keys", "program0.py", "stats"}
