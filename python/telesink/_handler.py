@@ -8,7 +8,7 @@ import re
 import sys
 import weakref
 
-from telesink import _lifecycle
+from telesink import _lifecycle, _native
 from telesink._pipeline import Pipeline, dsn_list, level_number
 from telesink.exceptions import ConfigError
 
@@ -94,7 +94,8 @@ class LogHandler(logging.Handler):
             pipeline = Pipeline(dsns_or_default(dsn, console=False), **options)
         self.pipeline = pipeline
         super().__init__(least)
-        self._native_handle = self.pipeline._native.handle  # noqa: SLF001
+        self._native_handle: Callable[[Any], bool] = self.pipeline._native.handle  # noqa: SLF001
+        self._settles_each = False
         self._choose_path()
 
     @property
@@ -146,13 +147,32 @@ class LogHandler(logging.Handler):
 
     def flush(self) -> None:
         """Wait until what was taken is settled, at most the exit time-out. Never raises."""
-        if not _lifecycle.flush_at_exit():
-            self.pipeline.flush(self.pipeline.settings.exit_timeout_seconds)
+        try:
+            if not _lifecycle.flush_at_exit():
+                self.pipeline.flush(self.pipeline.settings.exit_timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - `logging.shutdown` would leave out all handlers after this one
+            _native.write_line(f"could not flush: {error!r}")
 
     def close(self) -> None:
         """Flush. The handler stays usable: ``dictConfig`` and ``basicConfig`` close what they find."""
         self.flush()
         super().close()
+        if _lifecycle.is_past_last_flush() and not self._settles_each:
+            self._settle_each()
+
+    def _settle_each(self) -> None:
+        # Nobody flushes any more: what a destructor, for example, logs from here on is settled at once.
+        self._settles_each = True
+        native = self._native_handle
+
+        def handle(record: logging.LogRecord) -> bool:
+            answer = native(record)
+            _lifecycle.settle_last_record()
+            return answer
+
+        self._native_handle = handle
+        if self.__dict__.get("handle") is native:
+            self.__dict__["handle"] = handle
 
     def stats(self) -> Stats:
         """The counters of the handler's pipeline."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import time
 
 from telesink import _native
@@ -187,6 +188,24 @@ def flush_at_exit() -> bool:
     _Process.exit_seconds_left = max(_Process.exit_seconds_left - (time.monotonic() - begun), 0.0)
     _tell_losses()
     return True
+
+
+def is_past_last_flush() -> bool:
+    """Whether the program is ending, so that nobody will ask for another flush."""
+    return _Process.exit_seconds_left is not None
+
+
+def settle_last_record() -> None:
+    """Settle what a destructor or an early exit handler has just logged, within what is left of the time-out.
+
+    Never raises: the modules around this one may be half gone. Other threads are not held up: the program
+    does not wait for them.
+    """
+    try:
+        if threading.get_ident() == threading.main_thread().ident:
+            flush_at_exit()
+    except Exception:  # noqa: BLE001, S110 - there is nobody left to tell
+        pass
 
 
 def _tell_losses() -> None:

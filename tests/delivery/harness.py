@@ -244,6 +244,9 @@ class Rows:
             found = connection.execute(
                 "SELECT body, instance, seq, event_name, attributes FROM telesink_logs ORDER BY row_id"
             ).fetchall()
+        self._read(found)
+
+    def _read(self, found):
         self.keys = []
         self.losses = []
         self.seqs: dict[str, list[int]] = {}
@@ -283,6 +286,20 @@ class Rows:
         """No gaps: each process and sink counts 1, 2, 3 …"""
         for instance, seqs in self.seqs.items():
             assert seqs == list(range(1, len(seqs) + 1)), instance
+
+
+class Lost:
+    """The accepted records that are not stored."""
+
+    def __init__(self, keys, stored):
+        found = set(stored)
+        self.keys = [key for key in keys if key not in found]
+        self.by_process = Counter(pid for pid, _, _ in self.keys)
+        last = {}
+        for pid, thread, counter in stored:
+            last[pid, thread] = counter
+        #: Whether each thread lost nothing but its last records.
+        self.is_tail = all(last.get((pid, thread), -1) < counter for pid, thread, counter in self.keys)
 
 
 def check_integrity(path):

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from delivery.harness import check_integrity
+from delivery.harness import Lost, check_integrity
 
 KILLS = 200
 
@@ -79,17 +79,3 @@ def test_S5_200_kills_under_load_double_nothing_and_lose_at_most_the_last_batch(
     assert longest <= TAIL_SECONDS
     assert largest <= BATCH_RECORDS_MAX
     assert len(killed) == KILLS
-
-
-class Lost:
-    """The accepted records that are not stored."""
-
-    def __init__(self, keys, stored):
-        found = set(stored)
-        self.keys = [key for key in keys if key not in found]
-        self.by_process = Counter(pid for pid, _, _ in self.keys)
-        last = {}
-        for pid, thread, counter in stored:
-            last[pid, thread] = counter
-        #: Whether each thread lost nothing but its last records.
-        self.is_tail = all(last.get((pid, thread), -1) < counter for pid, thread, counter in self.keys)

@@ -2,11 +2,11 @@
 
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
 
 import pytest
 from delivery.harness import Rows, check_integrity
+from reliability.small_fs import can_mount, on_small_disk
 
 HOLD_AND_DELIVER = """
     import logging, os, sys
@@ -213,18 +213,6 @@ FILL_AND_FREE = """
     shutil.copy(os.path.join(folder, "app.db"), DATABASE)
 """
 
-#: Mounts 16 MiB of memory as a disk of the subject's own, then runs it.
-WITH_SMALL_DISK = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=16m none "$0" && exec "$@"')
-
-
-def can_mount():
-    """Whether this user may mount a disk in a namespace of its own; root may, in most containers too."""
-    if shutil.which("unshare") is None:
-        return False
-    tried = subprocess.run([*WITH_SMALL_DISK, "/mnt", "true"], capture_output=True, check=False)
-    return tried.returncode == 0
-
-
 #: A limit on the size of files ends writes in the same place, by another error, and works for every user.
 FULL = ["limit", "disk"] if can_mount() else ["limit"]
 
@@ -235,7 +223,7 @@ def test_S4_records_wait_while_there_is_no_space_and_arrive_once_there_is(subjec
     folder = subjects.folder / "disk"
     folder.mkdir()
     subject = subjects.start(
-        FILL_AND_FREE, folder, how, prefix=(*WITH_SMALL_DISK, str(folder)) if how == "disk" else ()
+        FILL_AND_FREE, folder, how, prefix=on_small_disk(folder) if how == "disk" else ()
     )
 
     def after(word):

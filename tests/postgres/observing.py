@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+from delivery.harness import Rows
 from waiting import wait_until
 
 
@@ -17,6 +18,14 @@ def make_tables(database):
 def _schema():
     command = [sys.executable, "-m", "telesink", "schema", "--dialect", "postgres"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+class PostgresRows(Rows):
+    """What the tables hold, for the oracle of `delivery`: in the order of each instance."""
+
+    def __init__(self, database):
+        columns = "body, instance::text, seq, event_name, attributes::text"
+        self._read(database.sql(f"SELECT {columns} FROM telesink_logs ORDER BY instance, seq"))
 
 
 def records(count, refused=(), start=0):

@@ -306,6 +306,24 @@ class Server:
         if self.workshop.user:
             shutil.chown(path, self.workshop.user)
 
+    def encrypt(self, authority, name):
+        """Switch TLS on, with a certificate of this authority (of `trustme`) for this name."""
+        certificate = authority.issue_cert(name)
+        self.add_file("server.crt", b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        self.add_file("server.key", certificate.private_key_pem.bytes())
+        self.add_file("root.crt", authority.cert_pem.bytes())
+        self.change(ssl_cert_file="server.crt", ssl_key_file="server.key", ssl_ca_file="root.crt", ssl="on")
+
+    def freeze(self):
+        """Stop every process of it where it stands, without a word to anybody."""
+        for pid in [self.pid, *self._children()]:
+            self.send(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        """Let them go on."""
+        for pid in [self.pid, *self._children()]:
+            self.send(pid, signal.SIGCONT)
+
     def set_access(self, *rules):
         """Replace `pg_hba.conf`; this rig itself always gets in, by the socket."""
         rules = [f"local all {SUPERUSER} trust", *rules]
@@ -340,8 +358,7 @@ class Server:
     def close(self):
         """End it at once."""
         if self._process is not None and self._process.poll() is None:
-            for child in self._children():
-                self.send(child, signal.SIGCONT)
+            self.thaw()
             self.stop(signal.SIGQUIT)
 
 

@@ -1,5 +1,6 @@
 """Each record once, whatever happens to the connection, to the server, and to the answer of a COMMIT."""
 
+import contextlib
 import random
 import signal
 import threading
@@ -7,13 +8,20 @@ import time
 
 import psycopg
 import pytest
-from postgres.relay import Relay
+from postgres.conftest import IS_POOLED
 from postgres.servers import Database
+from reliability.fault_proxy import COMMIT, LOST_COMMITS, TO_SERVER, Fault, FaultProxy
 from waiting import wait_until
 
 import telesink
 
 EAGER = {"retry_initial_seconds": 0.005, "retry_max_seconds": 0.1, "linger_seconds": 0.005}
+
+#: Batches that go through the proxy which swallows answers, side by side from several pipelines.
+BATCHES, PIPELINES = 2_000 if IS_POOLED else 10_000, 4
+
+#: Kills of a server process, and of the whole server.
+KILLS, FALLS = (20, 4) if IS_POOLED else (180, 20)
 
 
 def is_stored_once(database, count):
@@ -38,36 +46,37 @@ def write_until(pipeline, is_over):
     return count
 
 
-def test_P3_every_third_answer_to_a_commit_is_lost_in_three_thousand_batches(database):
-    """P3: the ledger decides what became of a COMMIT, and nothing is stored twice or lost."""
-    batches, each = 3_000, 5
-    with Relay(database.port, commits_swallowed=3) as relay:
-        dsn = database.dsn(port=relay.port, sslmode="disable")
-        settings = EAGER | {
-            "batch_records_max": each,
-            "retry_initial_seconds": 0.001,
-            "retry_max_seconds": 0.002,
-        }
-        pipeline = telesink.Pipeline(dsn, **settings)
-        pipeline.enqueue_many({"body": str(number)} for number in range(batches * each))
-        assert pipeline.close(200).complete
-        assert relay.swallowed >= batches // 3
-    assert pipeline.stats().duplicates_suppressed >= batches // 3 * each
-    assert database.bodies() == [str(number) for number in range(batches * each)]
-    is_stored_once(database, batches * each)
+@pytest.mark.slow
+def test_P3_every_third_answer_to_a_commit_is_lost_and_each_of_10_000_batches_is_stored_once(database):
+    """The ledger decides what became of a COMMIT, and nothing is stored twice or lost."""
+    each, settings = 5, {"retry_initial_seconds": 0.001, "retry_max_seconds": 0.002, "linger_seconds": 0.005}
+    batches = BATCHES // PIPELINES
+    with FaultProxy(database.port, LOST_COMMITS) as proxy:
+        dsn = database.dsn(port=proxy.port, sslmode="disable")
+        pipelines = [telesink.Pipeline(dsn, batch_records_max=each, **settings) for _ in range(PIPELINES)]
+        for which, pipeline in enumerate(pipelines):
+            pipeline.enqueue_many({"body": f"{which} {number}"} for number in range(batches * each))
+        assert all(pipeline.close(250).complete for pipeline in pipelines)
+        assert proxy.struck >= BATCHES // 3
+    suppressed = sum(pipeline.stats().duplicates_suppressed for pipeline in pipelines)
+    assert suppressed >= BATCHES // 3 * each
+    print(f"{proxy.struck} answers lost, {suppressed} records found stored already")
+    order = [int(body.split()[1]) for body in database.bodies()]
+    assert order == list(range(batches * each)) * PIPELINES
+    is_stored_once(database, BATCHES * each)
 
 
 @pytest.mark.parametrize("dedupe", ["ledger", "id"])
 def test_P4_a_commit_that_arrives_after_the_replay_changes_nothing(database, dedupe):
     """P4: the whole end of a transaction waits somewhere on the way and comes late."""
-    with Relay(database.port, hold_commits=1) as relay:
-        dsn = database.dsn(port=relay.port, sslmode="disable", dedupe=dedupe)
+    with FaultProxy(database.port, [Fault("hold", TO_SERVER, COMMIT)]) as proxy:
+        dsn = database.dsn(port=proxy.port, sslmode="disable", dedupe=dedupe)
         pipeline = telesink.Pipeline(dsn, write_timeout_seconds=1, **EAGER)
         pipeline.enqueue_many({"body": str(number)} for number in range(10))
-        wait_until(lambda: relay.held == 1, "a COMMIT that is held back")
+        wait_until(lambda: proxy.struck == 1, "a COMMIT that is held back")
         # The old session keeps the row of the ledger until the server's own limit ends it.
         assert pipeline.flush(30).complete
-        relay.release()
+        proxy.release()
         pipeline.enqueue({"body": "later"})
         assert pipeline.close(30).complete
     is_stored_once(database, 11)
@@ -75,49 +84,66 @@ def test_P4_a_commit_that_arrives_after_the_replay_changes_nothing(database, ded
 
 def test_a_slow_line_carries_smaller_transactions(database):
     """P24: what is too much for the line in the time allowed is cut, not offered for ever."""
-    with Relay(database.port, bytes_per_second=400_000) as relay:
-        dsn = database.dsn(port=relay.port, sslmode="disable")
+    with FaultProxy(database.port, bytes_per_second=400_000) as proxy:
+        dsn = database.dsn(port=proxy.port, sslmode="disable")
         pipeline = telesink.Pipeline(dsn, write_timeout_seconds=1, **EAGER)
         pipeline.enqueue_many({"body": f"{number} " + "x" * 500} for number in range(4_000))
         assert pipeline.close(60).complete
     is_stored_once(database, 4_000)
 
 
-@pytest.mark.slow
-def test_P1_backends_killed_at_a_hundred_random_moments_lose_and_double_nothing(make_server):
-    """P1, and weaknesses 1, 2 and 9 of S0: a crash of the server in the middle of a COPY."""
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    chance = random.Random(seed)
-    server = make_server()
+@contextlib.contextmanager
+def under_load(server):
+    """A pipeline that writes all the while; afterwards each of its records is there once."""
     database = Database(server, server.create_database())
     pipeline = telesink.Pipeline(database.dsn(), when_full="block", block_timeout_seconds=60, **EAGER)
-    is_over, kills = threading.Event(), 0
-    counts = []
+    is_over, counts = threading.Event(), []
     writer = threading.Thread(target=lambda: counts.append(write_until(pipeline, is_over)))
     writer.start()
-    deadline = time.monotonic() + 100
-    while kills < 90 and time.monotonic() < deadline:
-        time.sleep(chance.random() * 0.1)
-        try:
-            writers = server.writers()
-        except Exception:
-            continue
-        for pid in writers:
-            server.send(pid, signal.SIGKILL)
-            kills += 1
-    for _ in range(10):
-        time.sleep(chance.random() * 0.2)
-        server.kill()
-        server.launch()
-        server.wait_until_ready()
-        kills += 1
-    is_over.set()
-    writer.join()
+    try:
+        yield
+    finally:
+        is_over.set()
+        writer.join()
     assert pipeline.close(60).complete
-    assert kills == 100
     assert pipeline.stats().retries > 0
     is_stored_once(database, counts[0])
+
+
+def random_moments():
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    return random.Random(seed)
+
+
+@pytest.mark.slow
+def test_P1_backends_killed_at_180_random_moments_lose_and_double_nothing(make_server):
+    """Each kill is a crash of the whole server, also in the middle of a COPY."""
+    chance, server, kills = random_moments(), make_server(), 0
+    deadline = time.monotonic() + 200
+    with under_load(server):
+        while kills < KILLS and time.monotonic() < deadline:
+            time.sleep(chance.random() * 0.1)
+            try:
+                writers = server.writers()
+            except psycopg.Error:
+                # Not up again yet.
+                continue
+            for pid in writers:
+                server.send(pid, signal.SIGKILL)
+                kills += 1
+    assert kills >= KILLS
+
+
+def test_P2_a_server_that_is_killed_and_started_20_times_loses_and_doubles_nothing(make_server):
+    """All its processes at once; it is asked again while it starts."""
+    chance, server = random_moments(), make_server()
+    with under_load(server):
+        for _ in range(FALLS):
+            time.sleep(chance.random() * 0.2)
+            server.kill()
+            server.launch()
+            server.wait_until_ready()
 
 
 @pytest.mark.parametrize("whom", ["backend", "postmaster"])

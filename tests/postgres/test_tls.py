@@ -22,21 +22,12 @@ def authority():
     return trustme.CA()
 
 
-def certify(server, authority, name):
-    """Switch TLS on, with a certificate for this name."""
-    certificate = authority.issue_cert(name)
-    server.add_file("server.crt", b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
-    server.add_file("server.key", certificate.private_key_pem.bytes())
-    server.add_file("root.crt", authority.cert_pem.bytes())
-    server.change(ssl_cert_file="server.crt", ssl_key_file="server.key", ssl_ca_file="root.crt", ssl="on")
-
-
 @pytest.fixture(scope="module")
 def secure_server(workshops, authority):
     """A server with TLS, which asks for a password by SCRAM, or from some roles for a certificate."""
     server = workshops(newest_with_tls()).cluster().start()
     with contextlib.closing(server):
-        certify(server, authority, HOST)
+        server.encrypt(authority, HOST)
         for role in ("app", "certified"):
             server.sql(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
         server.set_access(
@@ -156,7 +147,7 @@ def test_P19_a_server_without_tls_is_told_so_and_delivered_to_once_it_has_it(mak
     dsn = database.dsn(sslmode="require")
     pipeline = start_held(dsn, capfd, "does not do TLS", "ssl = on", "sslmode=prefer")
 
-    certify(server, authority, "127.0.0.1")
+    server.encrypt(authority, "127.0.0.1")
     assert pipeline.flush(30).complete
     assert database.bodies() == numbers(COUNT)
     assert is_encrypted(database)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from delivery.harness import resident_bytes
 from postgres.observing import lines, make_tables, numbers, records, sink
-from postgres.wire import TO_CLIENT, TO_SERVER, Fault, Wire
+from reliability.fault_proxy import ROWS, TO_CLIENT, TO_SERVER, Fault, FaultProxy
 from waiting import wait_until
 
 import telesink
@@ -33,7 +33,7 @@ def conversation_bytes(database):
     """How much a first batch makes both sides say, by direction; the tables are there afterwards."""
     make_tables(database)
     for _ in range(2):
-        with Wire(database.port) as wire, telesink.Pipeline(dsn_through(wire, database)) as pipeline:
+        with FaultProxy(database.port) as wire, telesink.Pipeline(dsn_through(wire, database)) as pipeline:
             pipeline.enqueue_many(records(COUNT))
             assert pipeline.flush(30).complete
             said = dict(wire.carried)
@@ -44,7 +44,7 @@ def conversation_bytes(database):
 def check_rounds(database, faults, **settings):
     """Each fault strikes a pipeline of its own; all records arrive once, in order."""
     for start, fault in enumerate(faults):
-        with Wire(database.port, [fault]) as wire:
+        with FaultProxy(database.port, [fault]) as wire:
             pipeline = telesink.Pipeline(dsn_through(wire, database), **EAGER, **settings)
             pipeline.enqueue_many(records(COUNT, start=start * COUNT))
             # First a flush: a garbled answer may look like a wrong configuration, which a close gives up on.
@@ -96,7 +96,7 @@ def test_P4_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(datab
     role = f"app_{database.name}"
     database.server.sql(f"CREATE ROLE {role} LOGIN")
     database.sql(f"GRANT ALL ON SCHEMA public TO {role}")
-    with Wire(database.port, [Fault("silence", TO_SERVER, b"PGCOPY")]) as wire:
+    with FaultProxy(database.port, [Fault("silence", TO_SERVER, ROWS)]) as wire:
         dsn = dsn_through(wire, database, user=role)
         pipeline = telesink.Pipeline(dsn, write_timeout_seconds=0.5, **EAGER)
         pipeline.enqueue_many(records(COUNT))
@@ -110,7 +110,7 @@ def test_P4_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(datab
 def test_P4_a_transaction_that_arrives_as_a_whole_after_the_replay_changes_nothing(database):
     """P4: everything from the guard on lies in a proxy, and is let go when the replay has committed."""
     words = b"INSERT INTO telesink_ledger"
-    with Wire(database.port, [Fault("hold", TO_SERVER, words)]) as wire:
+    with FaultProxy(database.port, [Fault("hold", TO_SERVER, words)]) as wire:
         pipeline = telesink.Pipeline(dsn_through(wire, database), write_timeout_seconds=0.5, **EAGER)
         pipeline.enqueue_many(records(COUNT))
         assert pipeline.flush(30).complete
@@ -128,7 +128,7 @@ def test_P5_an_idle_connection_that_vanished_costs_one_limit(database):
     """P5: a firewall has forgotten it, and says so to nobody."""
     said = conversation_bytes(database)[TO_SERVER]
     # The good-bye is five bytes long.
-    with Wire(database.port, [Fault("silence", TO_SERVER, said - 5)]) as wire:
+    with FaultProxy(database.port, [Fault("silence", TO_SERVER, said - 5)]) as wire:
         pipeline = telesink.Pipeline(dsn_through(wire, database), write_timeout_seconds=0.5, **EAGER)
         pipeline.enqueue_many(records(COUNT))
         assert pipeline.flush(30).complete
@@ -142,7 +142,7 @@ def test_P5_an_idle_connection_that_vanished_costs_one_limit(database):
 
 def test_messages_that_come_byte_by_byte_are_understood(direct_database, capfd):
     """P30: a message has no fixed size, in either direction. PgBouncer wants the first one in one piece."""
-    with Wire(direct_database.port, piece_bytes=1) as wire:
+    with FaultProxy(direct_database.port, piece_bytes=1) as wire:
         pipeline = telesink.Pipeline(dsn_through(wire, direct_database))
         pipeline.enqueue_many(records(COUNT))
         assert pipeline.close(30).complete

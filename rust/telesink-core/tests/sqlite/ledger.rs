@@ -136,7 +136,7 @@ fn rows_of_processes_that_ended_long_ago_are_swept() {
     assert_eq!(number(&path, "SELECT count(*) FROM telesink_ledger"), 1);
 }
 
-/// Stores, and says that the answer was lost, every other time.
+/// Stores, and says that the answer was lost, every third time.
 struct Forgetful {
     inner: Box<dyn Sink>,
     calls: usize,
@@ -150,7 +150,7 @@ impl Sink for Forgetful {
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         self.calls += 1;
         let answer = self.inner.write(batch);
-        if self.calls % 2 == 1 {
+        if self.calls.is_multiple_of(3) {
             return Err(WriteError::retry("the answer to COMMIT was lost").unresolved());
         }
         answer
@@ -158,19 +158,20 @@ impl Sink for Forgetful {
 }
 
 #[test]
-fn a_lane_whose_answers_are_lost_stores_every_record_once() {
+fn a_lane_that_loses_every_third_answer_stores_each_of_10_000_batches_once() {
     let (_folder, path) = database();
     let plan = plan_at(&path);
     let make: SinkFactory = Arc::clone(&plan.factory);
     let factory: SinkFactory =
         Arc::new(move |settings| Box::new(Forgetful { inner: make(settings), calls: 0 }));
-    let pipeline = pipeline(SinkPlan { factory, ..plan }, batches_of(7));
+    let pipeline = pipeline(SinkPlan { factory, ..plan }, batches_of(3));
 
-    offer_all(&pipeline, (0..700).map(|number| number.to_string()));
+    offer_all(&pipeline, (0..30_000).map(|number| number.to_string()));
     close(&pipeline);
 
-    let expected: Vec<String> = (0..700).map(|number| number.to_string()).collect();
+    let expected: Vec<String> = (0..30_000).map(|number| number.to_string()).collect();
     assert_eq!(bodies(&path), expected);
     let stats = lane(&pipeline);
-    assert_eq!((stats.delivered, stats.duplicates_suppressed, stats.retries), (700, 700, 100));
+    // Of 14,999 attempts.
+    assert_eq!((stats.delivered, stats.duplicates_suppressed, stats.retries), (30_000, 3 * 4_999, 4_999));
 }
