@@ -5,6 +5,8 @@ import re
 import traceback
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 # A line that only points at parts of the line above it; inside groups it has a margin.
 CARETS = re.compile(r"^[ |]*[~^]+$")
@@ -335,6 +337,68 @@ def test_R11_the_stack_trace_is_the_one_that_cpython_shows(recorder, case):
     recorder.logger.error("failed", exc_info=error)
 
     assert recorder.attributes()["exception.stacktrace"] == as_cpython_shows(error)
+
+
+# Neither carets, which are left out of the comparison, nor what is replaced or escaped.
+MESSAGES = st.text(
+    st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_characters="~^", exclude_categories=["Cc"])
+    | st.just("\n"),
+    max_size=20,
+)
+KINDS = [ValueError, KeyError, OSError, RuntimeError, Shop.OrderError, StopIteration, KeyboardInterrupt]
+#: An exception as plain data: its kind, message and notes, how another one is linked to it, and its members.
+TREES = st.recursive(
+    st.tuples(st.sampled_from(range(len(KINDS))), MESSAGES, st.lists(MESSAGES, max_size=2)),
+    lambda inner: st.tuples(
+        st.sampled_from(range(len(KINDS))),
+        MESSAGES,
+        st.lists(MESSAGES, max_size=2),
+        st.sampled_from(["cause", "context", "suppressed", "none"]),
+        inner,
+        st.lists(inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+def grown(kind, message, notes, how="none", linked=None, members=()):
+    """
+    The exception of a tree, and of all below it, with tracebacks.
+    """
+    if members:
+        error = BaseExceptionGroup(message, [grown(*member) for member in members])
+    else:
+        error = KINDS[kind](message)
+    for note in notes:
+        error.add_note(note)
+    if how == "cause":
+        error.__cause__ = grown(*linked)
+    elif how != "none":
+        error.__context__ = grown(*linked)
+        error.__suppress_context__ = how == "suppressed"
+
+    def throw():
+        raise error
+
+    return raised(throw) if kind % 2 else error
+
+
+def test_R11_200_drawn_trees_of_exceptions_are_shown_as_cpython_shows_them(recorder):
+    shown = []
+
+    @settings(max_examples=200, deadline=None, print_blob=True, database=None)
+    @given(tree=TREES)
+    def check(tree):
+        error = grown(*tree)
+        recorder.logger.error("failed", exc_info=error)
+        shown.append(as_cpython_shows(error))
+
+    check()
+
+    records = recorder.records()
+    assert len(records) >= 200
+    for record, expected in zip(records, shown, strict=True):
+        assert record["attributes"]["exception.stacktrace"] == expected
 
 
 def test_frames_in_turn_are_shown_as_cpython_shows_them(recorder):

@@ -26,8 +26,15 @@ _COROUTINE, _ASYNC_GENERATOR, _GENERATOR = 0x80, 0x200, 0x20
 
 
 def _merged(fields: dict[str, Any]) -> _native.ContextFields:
-    known = {name: value for name, value in fields.items() if name not in _KEPT_WHEN_EMPTY or value != ""}
+    known = {
+        name: value for name, value in fields.items() if name not in _KEPT_WHEN_EMPTY or not _is_empty(value)
+    }
     return _native.ContextFields(known, _fields.get())
+
+
+def _is_empty(value: object) -> bool:
+    # Not compared: an array answers with an array, and a class of the program's own with anything.
+    return type(value) is str and not value
 
 
 class context:  # noqa: N801 - used like a function

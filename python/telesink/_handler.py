@@ -133,8 +133,16 @@ class LogHandler(logging.Handler):
             own["handle"] = native
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record that passes the filters; a filter may answer another record (3.12)."""
-        passed: bool | logging.LogRecord = self.filter(record)
+        """Take a record that passes the filters; a filter may answer another record (3.12).
+
+        A filter that raises stops the record and no more: it is told as the standard library tells errors of
+        handlers, by ``handleError``. Nobody knows whether the record may be stored.
+        """
+        try:
+            passed: bool | logging.LogRecord = self.filter(record)
+        except Exception:  # noqa: BLE001 - whatever a filter of the program's own raises
+            self.handleError(record)
+            return False
         if isinstance(passed, logging.LogRecord):
             record = passed
         if passed:

@@ -17,6 +17,12 @@ pub(crate) fn write_error(py: Python<'_>, error: &WriteError) -> PyErr {
     make(py, &BASE_ERROR, "TelesinkError", &error.message, &error.hint)
 }
 
+/// A `telesink.TelesinkError` in the stead of a panic.
+pub(crate) fn panicked(py: Python<'_>, entry: &str) -> PyErr {
+    let message = format!("an error inside telesink, in `{entry}`");
+    make(py, &BASE_ERROR, "TelesinkError", &message, "please report it with what standard error says")
+}
+
 fn make(
     py: Python<'_>,
     class: &PyOnceLock<Py<PyAny>>,

@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyBaseException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTraceback};
+use pyo3::types::{PyByteArray, PyDict, PyString, PyTraceback};
 
 /// Shows every key and value of `dict` to `see`, in order, without making new references.
 ///
@@ -42,6 +42,30 @@ pub(crate) fn pairs<'py>(
         }
     });
     pairs
+}
+
+/// The first `characters_max` characters as a plain text, whatever a subclass says about slices of itself.
+pub(crate) fn start_of<'py>(
+    text: &Bound<'py, PyString>,
+    characters_max: usize,
+) -> PyResult<Bound<'py, PyString>> {
+    let end = ffi::Py_ssize_t::try_from(characters_max).unwrap_or(ffi::Py_ssize_t::MAX);
+    // SAFETY: the object is a text, and an end beyond it is cut by CPython; the answer is a new reference to a text, or
+    // null with an exception set.
+    unsafe {
+        let start = ffi::PyUnicode_Substring(text.as_ptr(), 0, end);
+        Ok(Bound::from_owned_ptr_or_err(text.py(), start)?.cast_into_unchecked())
+    }
+}
+
+/// The first `bytes_max` bytes of an array, whatever a subclass says about slices of itself.
+pub(crate) fn first_bytes(array: &Bound<'_, PyByteArray>, bytes_max: usize) -> Vec<u8> {
+    // SAFETY: nothing between the two looks at the array and the end of the copy runs Python code or lets the
+    // interpreter go, so the array cannot change (on free-threaded builds the critical section keeps others out).
+    pyo3::sync::critical_section::with_critical_section(array, || unsafe {
+        let bytes = array.as_bytes();
+        bytes[..bytes.len().min(bytes_max)].to_vec()
+    })
 }
 
 /// The `__dict__` of an object of a class that is known to have one, without looking the attribute up.
@@ -109,7 +133,7 @@ pub(crate) fn linked<'py>(exception: &Bound<'py, PyBaseException>, link: Link) -
 /// `template % arguments` by CPython's own formatter.
 #[inline]
 pub(crate) fn format<'py>(
-    template: &Bound<'py, pyo3::types::PyString>,
+    template: &Bound<'py, PyString>,
     arguments: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: both are live objects; the answer is a new reference or null with an exception set.

@@ -1,6 +1,7 @@
 //! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
 
 use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
+use crate::edge::{edge, reach};
 use crate::sources::{Process, SinkSource};
 use crate::{errors, process, redaction, report};
 use arc_swap::{ArcSwap, Guard};
@@ -45,37 +46,41 @@ pub(crate) struct FlushTicket {
 impl Pipeline {
     /// A pipeline without sinks, for a resource given as pairs of text.
     #[new]
-    fn new(resource: Vec<(String, String)>, redaction: &redaction::RedactionSet) -> Self {
-        let set = redaction.shared();
-        Self {
-            process: ArcSwap::from_pointee(Process::new(
-                &resource,
-                &set,
-                CaptureSettings {
-                    record_bytes_max: 1 << 20,
-                    urgent_level: 40,
-                    process_id: i64::from(std::process::id()),
-                    generation: process::generation(),
-                },
-            )),
-            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
-            version: AtomicU64::new(1),
-            resource: ArcSwap::from_pointee(resource),
-            redaction: ArcSwap::new(set),
-        }
+    fn new(resource: Vec<(String, String)>, redaction: &redaction::RedactionSet) -> PyResult<Self> {
+        edge("Pipeline", || {
+            let set = redaction.shared();
+            Ok(Self {
+                process: ArcSwap::from_pointee(Process::new(
+                    &resource,
+                    &set,
+                    CaptureSettings {
+                        record_bytes_max: 1 << 20,
+                        urgent_level: 40,
+                        process_id: i64::from(std::process::id()),
+                        generation: process::generation(),
+                    },
+                )),
+                number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+                version: AtomicU64::new(1),
+                resource: ArcSwap::from_pointee(resource),
+                redaction: ArcSwap::new(set),
+            })
+        })
     }
 
     /// Adds sinks, all or none, and answers their names. Nothing connects and no thread starts.
     fn add_sinks(&self, py: Python<'_>, sinks: Vec<SinkSource>) -> PyResult<Vec<String>> {
-        let process = self.process();
-        let added = process.add(&sinks);
-        let (names, capture) = added.map_err(|error| errors::config_error(py, &error))?;
-        let named: Vec<_> = names.iter().zip(sinks).map(|(name, sink)| sink.named(name)).collect();
-        self.publish(|process| {
-            process.capture = capture;
-            process.sources.extend(named.iter().cloned());
-        });
-        Ok(names)
+        edge("Pipeline.add_sinks", || {
+            let process = self.process();
+            let added = process.add(&sinks);
+            let (names, capture) = added.map_err(|error| errors::config_error(py, &error))?;
+            let named: Vec<_> = names.iter().zip(sinks).map(|(name, sink)| sink.named(name)).collect();
+            self.publish(|process| {
+                process.capture = capture;
+                process.sources.extend(named.iter().cloned());
+            });
+            Ok(names)
+        })
     }
 
     /// Removes a sink after giving it `timeout_seconds` to settle. Answers its last counters, or None.
@@ -85,153 +90,194 @@ impl Pipeline {
         name: &str,
         timeout_seconds: f64,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let process = self.process();
-        let deadline = clock::monotonic() + seconds(timeout_seconds);
-        let stats = py.detach(|| process.core.remove_lane(name, deadline));
-        self.publish(|process| process.sources.retain(|source| source.name.as_deref() != Some(name)));
-        stats.map(|stats| report::lane(py, &stats)).transpose()
+        edge("Pipeline.remove_sink", || {
+            let process = self.process();
+            let deadline = clock::monotonic() + seconds(timeout_seconds);
+            let stats = py.detach(|| process.core.remove_lane(name, deadline));
+            self.publish(|process| process.sources.retain(|source| source.name.as_deref() != Some(name)));
+            stats.map(|stats| report::lane(py, &stats)).transpose()
+        })
     }
 
     /// Changes a sink's level while it runs. Answers whether there is such a sink.
-    fn set_level(&self, name: &str, level: i32) -> bool {
-        let process = self.process();
-        let is_known = process.core.set_level(name, level);
-        self.publish(|process| {
-            let known = process.sources.iter_mut().filter(|source| source.name.as_deref() == Some(name));
-            known.for_each(|source| source.level = Some(level));
-        });
-        is_known
+    fn set_level(&self, name: &str, level: i32) -> PyResult<bool> {
+        edge("Pipeline.set_level", || {
+            let process = self.process();
+            let is_known = process.core.set_level(name, level);
+            self.publish(|process| {
+                let known = process.sources.iter_mut().filter(|source| source.name.as_deref() == Some(name));
+                known.for_each(|source| source.level = Some(level));
+            });
+            Ok(is_known)
+        })
     }
 
     /// Replaces the resource. Answers false once there has been a sink: sinks store it once.
-    fn set_resource(&self, resource: Vec<(String, String)>) -> bool {
-        let is_set = self.process().core.set_resource(Resource::new(&resource));
-        if is_set {
-            self.resource.store(Arc::new(resource));
-        }
-        is_set
+    fn set_resource(&self, resource: Vec<(String, String)>) -> PyResult<bool> {
+        edge("Pipeline.set_resource", || {
+            let is_set = self.process().core.set_resource(Resource::new(&resource));
+            if is_set {
+                self.resource.store(Arc::new(resource));
+            }
+            Ok(is_set)
+        })
     }
 
     /// Replaces what is hidden in records, as one set.
-    fn set_redaction(&self, redaction: &redaction::RedactionSet) {
-        self.redaction.store(redaction.shared());
-        self.process().core.set_redaction(redaction.shared());
+    fn set_redaction(&self, redaction: &redaction::RedactionSet) -> PyResult<()> {
+        edge("Pipeline.set_redaction", || {
+            self.redaction.store(redaction.shared());
+            self.process().core.set_redaction(redaction.shared());
+            Ok(())
+        })
     }
 
     /// Least level that any sink wants.
     #[getter]
-    fn level(&self) -> i32 {
-        self.process().core.level()
+    fn level(&self) -> PyResult<i32> {
+        edge("Pipeline.level", || Ok(self.process().core.level()))
     }
 
     /// The names of the sinks.
     #[getter]
-    fn sinks(&self) -> Vec<String> {
-        self.process().core.lanes().iter().map(|lane| lane.name().to_owned()).collect()
+    fn sinks(&self) -> PyResult<Vec<String>> {
+        edge("Pipeline.sinks", || {
+            Ok(self.process().core.lanes().iter().map(|lane| lane.name().to_owned()).collect())
+        })
     }
 
     /// Takes a `logging.LogRecord`. Never raises, but for what its values raise to end the program. Answers true, as
     /// `logging.Handler.handle` does for a record that passed its filters.
     fn handle(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.guarded(record.py(), |bench, seen, py| {
+        let done = self.guarded(record.py(), |bench, seen, py| {
+            reach("Pipeline.handle");
             let process = &seen.process;
             let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
             capture_log_record(bench, &process.core, &seen.view, process.capture, record, offer).map(drop)
-        })
-        .map(|_| true)
+        });
+        if let Err(error) = done {
+            // What could not be read was to be replaced, and even that failed, as for want of memory.
+            capture::text::pass_base_exceptions(record.py(), error)?;
+            self.process().core.reject(RejectCause::EncodeError);
+        }
+        Ok(true)
     }
 
-    /// Takes a mapping. Answers whether it was accepted.
+    /// Takes a mapping. Answers whether it was accepted. Raises `TypeError` and `ValueError`.
     fn enqueue(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let accepted = self.guarded(record.py(), |bench, seen, py| {
+        let taken = self.guarded(record.py(), |bench, seen, py| {
+            reach("Pipeline.enqueue");
             let process = &seen.process;
             let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
             capture_mapping(bench, &process.core, &seen.view, process.capture, record, offer)
-        })?;
+        });
+        let accepted = taken.map_err(|error| capture::as_refusal(record.py(), error))?;
         // Without an answer the capture itself was refused; a record that no sink wants was not: nobody asked for it.
         Ok(accepted.is_some_and(|taken| taken.unwrap_or(true)))
     }
 
     /// Starts a flush.
-    fn begin_flush(&self) -> FlushTicket {
-        let process = self.process();
-        let flush = process.core.begin_flush();
-        FlushTicket { flush: std::sync::Mutex::new(Some(flush)), generation: process.capture.generation }
+    fn begin_flush(&self) -> PyResult<FlushTicket> {
+        edge("Pipeline.begin_flush", || {
+            let process = self.process();
+            let flush = process.core.begin_flush();
+            Ok(FlushTicket {
+                flush: std::sync::Mutex::new(Some(flush)),
+                generation: process.capture.generation,
+            })
+        })
     }
 
     /// Asks for an end within `timeout_seconds` without waiting for it; see `close`.
-    fn begin_close(&self, timeout_seconds: f64, stop: bool) {
-        let process = self.process();
-        let deadline = clock::monotonic() + seconds(timeout_seconds);
-        for lane in process.core.lanes().iter() {
-            lane.begin_close(deadline, stop);
-        }
+    fn begin_close(&self, timeout_seconds: f64, stop: bool) -> PyResult<()> {
+        edge("Pipeline.begin_close", || {
+            let process = self.process();
+            let deadline = clock::monotonic() + seconds(timeout_seconds);
+            for lane in process.core.lanes().iter() {
+                lane.begin_close(deadline, stop);
+            }
+            Ok(())
+        })
     }
 
     /// Settles everything within `timeout_seconds`; with `stop` the pipeline takes nothing more. Answers a receipt.
     fn close<'py>(&self, py: Python<'py>, timeout_seconds: f64, stop: bool) -> PyResult<Bound<'py, PyDict>> {
-        let process = self.process();
-        let deadline = clock::monotonic() + seconds(timeout_seconds);
-        let receipt = py.detach(|| process.core.close(deadline, stop));
-        report::receipt(py, &receipt)
+        edge("Pipeline.close", || {
+            let process = self.process();
+            let deadline = clock::monotonic() + seconds(timeout_seconds);
+            let receipt = py.detach(|| process.core.close(deadline, stop));
+            report::receipt(py, &receipt)
+        })
     }
 
     /// Whether `close` was called with `stop`.
     #[getter]
-    fn is_closed(&self) -> bool {
-        self.process().core.is_closed()
+    fn is_closed(&self) -> PyResult<bool> {
+        edge("Pipeline.is_closed", || Ok(self.process().core.is_closed()))
     }
 
     /// The counters now.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let process = self.process();
-        report::pipeline(py, &process.core.stats())
+        edge("Pipeline.stats", || {
+            let process = self.process();
+            report::pipeline(py, &process.core.stats())
+        })
     }
 
     /// The records kept by a `memory://` sink, oldest first; None if there is no such sink.
     fn records<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyList>>> {
-        let process = self.process();
-        let lanes = process.core.lanes();
-        let store =
-            lanes.iter().find(|lane| lane.name() == name).and_then(|lane| lane.spec().plan.memory.clone());
-        store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
+        edge("Pipeline.records", || {
+            let process = self.process();
+            let lanes = process.core.lanes();
+            let store = lanes
+                .iter()
+                .find(|lane| lane.name() == name)
+                .and_then(|lane| lane.spec().plan.memory.clone());
+            store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
+        })
     }
 
     /// The id of this pipeline in this process, as text.
     #[getter]
-    fn instance(&self) -> String {
-        report::uuid(&self.process().core.instance())
+    fn instance(&self) -> PyResult<String> {
+        edge("Pipeline.instance", || Ok(report::uuid(&self.process().core.instance())))
     }
 }
 
 #[pymethods]
 impl FlushTicket {
     /// Whether nothing is pending any more.
-    fn is_done(&self) -> bool {
-        self.is_inherited() || self.lock().as_ref().is_none_or(Flush::is_done)
+    fn is_done(&self) -> PyResult<bool> {
+        edge("FlushTicket.is_done", || {
+            Ok(self.is_inherited() || self.lock().as_ref().is_none_or(Flush::is_done))
+        })
     }
 
     /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
     fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
-        let end = clock::monotonic() + seconds(timeout_seconds);
-        loop {
-            if self.is_inherited() {
-                return Ok(true);
+        edge("FlushTicket.wait", || {
+            let end = clock::monotonic() + seconds(timeout_seconds);
+            loop {
+                if self.is_inherited() {
+                    return Ok(true);
+                }
+                let left = end.saturating_duration_since(clock::monotonic());
+                let slice = left.min(SIGNAL_SLICE);
+                let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
+                if is_over || left.is_zero() {
+                    return self.is_done();
+                }
+                py.check_signals()?;
             }
-            let left = end.saturating_duration_since(clock::monotonic());
-            let slice = left.min(SIGNAL_SLICE);
-            let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
-            if is_over || left.is_zero() {
-                return Ok(self.is_done());
-            }
-            py.check_signals()?;
-        }
+        })
     }
 
     /// Ends the flush and answers its receipt; a second call answers an empty one.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let flush = if self.is_inherited() { None } else { self.lock().take() };
-        report::receipt(py, &flush.map_or_else(Receipt::default, Flush::finish))
+        edge("FlushTicket.finish", || {
+            let flush = if self.is_inherited() { None } else { self.lock().take() };
+            report::receipt(py, &flush.map_or_else(Receipt::default, Flush::finish))
+        })
     }
 }
 

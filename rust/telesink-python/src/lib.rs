@@ -1,6 +1,7 @@
 //! `telesink._native`: the binding. What is exported, nothing else; conversions live in `capture`.
 
 mod capture;
+mod edge;
 mod errors;
 mod ffi;
 mod handle;
@@ -22,6 +23,9 @@ mod _native {
     use super::capture::context::{ContextFields, set_context_getter};
     #[pymodule_export]
     use super::capture::set_inherited_span;
+    #[cfg(feature = "failpoints")]
+    #[pymodule_export]
+    use super::edge::failpoints::arm_failpoint;
     #[pymodule_export]
     use super::handle::{FlushTicket, Pipeline};
     #[pymodule_export]

@@ -6,6 +6,7 @@
 //! sets to zero in the child of any fork.
 #![allow(unsafe_code)]
 
+use crate::edge::edge;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use telesink_core::fork;
@@ -134,33 +135,44 @@ extern "C" fn in_child() {
 /// Called before a fork by Python: waits, with a limit and without the interpreter, until no lane is inside a library
 /// whose state a child cannot use. The C library's hook then has nothing to wait for.
 #[pyfunction]
-pub(crate) fn before_fork(py: Python<'_>) {
-    // Nobody is inside most of the time; the interpreter is let go only if there is something to wait for.
-    if !fork::before() {
-        py.detach(fork::wait);
-    }
+pub(crate) fn before_fork(py: Python<'_>) -> PyResult<()> {
+    edge("before_fork", || {
+        // Nobody is inside most of the time; the interpreter is let go only if there is something to wait for.
+        if !fork::before() {
+            py.detach(fork::wait);
+        }
+        Ok(())
+    })
 }
 
 /// Called in the parent after a fork, also after one that failed.
 #[pyfunction]
-pub(crate) fn after_fork_in_parent() {
-    fork::after_in_parent();
+pub(crate) fn after_fork_in_parent() -> PyResult<()> {
+    edge("after_fork_in_parent", || {
+        fork::after_in_parent();
+        Ok(())
+    })
 }
 
 /// The number of this process among its ancestors that were forked from one another: every child has a new one.
 #[pyfunction]
-pub(crate) fn process_generation() -> u64 {
-    generation()
+pub(crate) fn process_generation() -> PyResult<u64> {
+    edge("process_generation", || Ok(generation()))
 }
 
 /// How the child of a fork is noticed that ran no hooks: `wiped page`, or `process id`.
 #[pyfunction]
-pub(crate) fn fork_detection() -> &'static str {
-    if OWNER.load(Ordering::Relaxed).is_null() { "process id" } else { "wiped page" }
+pub(crate) fn fork_detection() -> PyResult<&'static str> {
+    edge("fork_detection", || {
+        Ok(if OWNER.load(Ordering::Relaxed).is_null() { "process id" } else { "wiped page" })
+    })
 }
 
 /// Writes one line to standard error, raw, with `telesink: ` in front.
 #[pyfunction]
-pub(crate) fn write_line(py: Python<'_>, text: &str) {
-    py.detach(|| telesink_core::diagnostics::write_line(text));
+pub(crate) fn write_line(py: Python<'_>, text: &str) -> PyResult<()> {
+    edge("write_line", || {
+        py.detach(|| telesink_core::diagnostics::write_line(text));
+        Ok(())
+    })
 }

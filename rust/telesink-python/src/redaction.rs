@@ -1,5 +1,6 @@
 //! The compiled redaction set, as Python holds it.
 
+use crate::edge::edge;
 use crate::errors;
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -24,25 +25,27 @@ impl RedactionSet {
         keep: Vec<String>,
         defaults: bool,
     ) -> PyResult<Self> {
-        let spec = RedactionSpec { names, patterns, secrets, keep, defaults };
-        let set = Redaction::build(spec).map_err(|error| errors::config_error(py, &error))?;
-        Ok(Self { set: Arc::new(set) })
+        edge("RedactionSet", || {
+            let spec = RedactionSpec { names, patterns, secrets, keep, defaults };
+            let set = Redaction::build(spec).map_err(|error| errors::config_error(py, &error))?;
+            Ok(Self { set: Arc::new(set) })
+        })
     }
 
     /// A set that hides nothing.
     #[staticmethod]
-    fn off() -> Self {
-        Self { set: Arc::new(Redaction::off()) }
+    fn off() -> PyResult<Self> {
+        edge("RedactionSet.off", || Ok(Self { set: Arc::new(Redaction::off()) }))
     }
 
     /// Hides what the patterns and secrets match in a text.
-    fn redact_text(&self, text: &str) -> String {
-        self.set.redact_text(text).into_owned()
+    fn redact_text(&self, text: &str) -> PyResult<String> {
+        edge("RedactionSet.redact_text", || Ok(self.set.redact_text(text).into_owned()))
     }
 
     /// Whether the value under a name is hidden.
-    fn hides_name(&self, name: &str) -> bool {
-        self.set.hides_name(name)
+    fn hides_name(&self, name: &str) -> PyResult<bool> {
+        edge("RedactionSet.hides_name", || Ok(self.set.hides_name(name)))
     }
 }
 

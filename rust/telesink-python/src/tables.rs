@@ -1,5 +1,6 @@
 //! The tables of a destination, for the command line: their definition, and the deletion of old records.
 
+use crate::edge::edge;
 use crate::errors;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -17,15 +18,17 @@ use telesink_core::sinks::{postgres, sqlite};
 #[pyfunction]
 #[pyo3(signature = (dialect, schema = None))]
 pub(crate) fn table_definitions(py: Python<'_>, dialect: &str, schema: Option<&str>) -> PyResult<String> {
-    let made = match (dialect, schema) {
-        ("postgres", schema) => postgres::schema::ddl(schema),
-        ("sqlite", None) => Ok(sqlite::DDL.to_owned()),
-        ("sqlite", Some(_)) => {
-            Err(ConfigError::new("SQLite has no schemas", "leave the schema away: a file is its own"))
-        }
-        _ => Err(ConfigError::new(format!("unknown dialect `{dialect}`"), "use `postgres` or `sqlite`")),
-    };
-    made.map_err(|error| errors::config_error(py, &error))
+    edge("table_definitions", || {
+        let made = match (dialect, schema) {
+            ("postgres", schema) => postgres::schema::ddl(schema),
+            ("sqlite", None) => Ok(sqlite::DDL.to_owned()),
+            ("sqlite", Some(_)) => {
+                Err(ConfigError::new("SQLite has no schemas", "leave the schema away: a file is its own"))
+            }
+            _ => Err(ConfigError::new(format!("unknown dialect `{dialect}`"), "use `postgres` or `sqlite`")),
+        };
+        made.map_err(|error| errors::config_error(py, &error))
+    })
 }
 
 /// Old records of a destination, deleted step by step.
@@ -42,44 +45,50 @@ impl Prune {
     #[new]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands a path over as an owned one")]
     fn new(py: Python<'_>, dsn: &str, base_directory: PathBuf, older_than_seconds: f64) -> PyResult<Self> {
-        let planned = plan(dsn, &base_directory, older_than_seconds);
-        let (plan, settings, age) = planned.map_err(|error| errors::config_error(py, &error))?;
-        let target = plan.target.clone();
-        let opened = py.detach(|| plan.open(settings.limits(), age));
-        let prune = opened.map_err(|error| errors::write_error(py, &error))?;
-        Ok(Self { target, prune: Mutex::new(prune) })
+        edge("Prune", || {
+            let planned = plan(dsn, &base_directory, older_than_seconds);
+            let (plan, settings, age) = planned.map_err(|error| errors::config_error(py, &error))?;
+            let target = plan.target.clone();
+            let opened = py.detach(|| plan.open(settings.limits(), age));
+            let prune = opened.map_err(|error| errors::write_error(py, &error))?;
+            Ok(Self { target, prune: Mutex::new(prune) })
+        })
     }
 
     /// The destination without secrets.
     #[getter]
-    fn target(&self) -> &str {
-        &self.target
+    fn target(&self) -> PyResult<&str> {
+        edge("Prune.target", || Ok(self.target.as_str()))
     }
 
     /// What is to be deleted.
     fn scope<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let scope = py.detach(|| self.lock().scope().clone());
-        let partitions = PyList::empty(py);
-        for partition in scope.partitions {
-            partitions.append((partition.name, partition.rows))?;
-        }
-        let found = PyDict::new(py);
-        found.set_item("before_unix_nano", scope.before_unix_nano)?;
-        found.set_item("partitions", partitions)?;
-        found.set_item("rows", scope.rows)?;
-        found.set_item("gives_back", scope.gives_back)?;
-        Ok(found)
+        edge("Prune.scope", || {
+            let scope = py.detach(|| self.lock().scope().clone());
+            let partitions = PyList::empty(py);
+            for partition in scope.partitions {
+                partitions.append((partition.name, partition.rows))?;
+            }
+            let found = PyDict::new(py);
+            found.set_item("before_unix_nano", scope.before_unix_nano)?;
+            found.set_item("partitions", partitions)?;
+            found.set_item("rows", scope.rows)?;
+            found.set_item("gives_back", scope.gives_back)?;
+            Ok(found)
+        })
     }
 
     /// Does the next piece of work, the interpreter released; None when nothing is left.
     fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<(&'static str, Bound<'py, PyAny>)>> {
-        let done = py.detach(|| self.lock().step());
-        Ok(match done.map_err(|error| errors::write_error(py, &error))? {
-            Some(Piece::Partition(name)) => Some(("partition", name.into_pyobject(py)?.into_any())),
-            Some(Piece::Rows(rows)) => Some(("rows", rows.into_pyobject(py)?.into_any())),
-            Some(Piece::Bytes(bytes)) => Some(("bytes", bytes.into_pyobject(py)?.into_any())),
-            Some(Piece::Wait) => Some(("wait", 0_u64.into_pyobject(py)?.into_any())),
-            None => None,
+        edge("Prune.step", || {
+            let done = py.detach(|| self.lock().step());
+            Ok(match done.map_err(|error| errors::write_error(py, &error))? {
+                Some(Piece::Partition(name)) => Some(("partition", name.into_pyobject(py)?.into_any())),
+                Some(Piece::Rows(rows)) => Some(("rows", rows.into_pyobject(py)?.into_any())),
+                Some(Piece::Bytes(bytes)) => Some(("bytes", bytes.into_pyobject(py)?.into_any())),
+                Some(Piece::Wait) => Some(("wait", 0_u64.into_pyobject(py)?.into_any())),
+                None => None,
+            })
         })
     }
 }

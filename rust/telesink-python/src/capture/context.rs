@@ -2,6 +2,7 @@
 
 use super::snapshot;
 use super::values::ValueReader;
+use crate::edge::edge;
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -47,35 +48,41 @@ impl ContextFields {
         outer: Option<&Bound<'_, ContextFields>>,
         without: Vec<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        IS_USED.store(true, Ordering::Relaxed);
-        let (copies, marks) = match outer {
-            Some(outer) => (outer.get().fields.bind(py).copy()?, outer.get().marks.bind(py).copy()?),
-            None => (PyDict::new(py), PyDict::new(py)),
-        };
-        for name in without {
-            if copies.contains(&name)? {
-                copies.del_item(&name)?;
-                marks.del_item(&name)?;
+        edge("ContextFields", || {
+            IS_USED.store(true, Ordering::Relaxed);
+            let (copies, marks) = match outer {
+                Some(outer) => (outer.get().fields.bind(py).copy()?, outer.get().marks.bind(py).copy()?),
+                None => (PyDict::new(py), PyDict::new(py)),
+            };
+            for name in without {
+                if copies.contains(&name)? {
+                    copies.del_item(&name)?;
+                    marks.del_item(&name)?;
+                }
             }
-        }
-        snapshot::of_fields(fields, &copies, &marks)?;
-        Ok(Self { fields: copies.unbind(), marks: marks.unbind(), encoded: ArcSwapOption::empty() })
+            snapshot::of_fields(fields, &copies, &marks)?;
+            Ok(Self { fields: copies.unbind(), marks: marks.unbind(), encoded: ArcSwapOption::empty() })
+        })
     }
 
     /// The fields as they were when they were bound, as a new dict.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let copies = PyDict::new(py);
-        snapshot::of_fields(self.fields.bind(py), &copies, &PyDict::new(py))?;
-        Ok(copies)
+        edge("ContextFields.as_dict", || {
+            let copies = PyDict::new(py);
+            snapshot::of_fields(self.fields.bind(py), &copies, &PyDict::new(py))?;
+            Ok(copies)
+        })
     }
 }
 
 /// Tells how to read the context variable.
 #[pyfunction]
 pub(crate) fn set_context_getter(getter: Bound<'_, PyAny>) -> PyResult<()> {
-    GETTER
-        .set(getter.py(), getter.unbind())
-        .map_err(|_| pyo3::exceptions::PyRuntimeError::new_err("the context getter is set already"))
+    edge("set_context_getter", || {
+        GETTER
+            .set(getter.py(), getter.unbind())
+            .map_err(|_| pyo3::exceptions::PyRuntimeError::new_err("the context getter is set already"))
+    })
 }
 
 /// The fields of the current context, if there are any.

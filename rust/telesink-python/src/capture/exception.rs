@@ -5,11 +5,12 @@
 
 use super::places;
 use super::text;
-use crate::ffi::{Link, frame_code, linked, small_integer};
+use crate::ffi::{self, Link, frame_code, linked, small_integer};
 use pyo3::exceptions::{PyBaseException, PyBaseExceptionGroup, PySyntaxError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTraceback, PyTuple, PyType};
+use std::borrow::Cow;
 use std::rc::Rc;
 use telesink_core::record::encode::LogBuilder;
 use telesink_core::record::exception::{
@@ -23,18 +24,21 @@ use telesink_core::redact::Redaction;
 const FRAMES_WALKED_MAX: usize = 5_000;
 
 /// The exception that `exc_info` means: a triple, an exception, or `True` for the one being handled.
-pub(crate) fn of_exc_info<'py>(exc_info: &Bound<'py, PyAny>) -> Option<Bound<'py, PyBaseException>> {
+pub(crate) fn of_exc_info<'py>(
+    exc_info: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyBaseException>>> {
     if let Ok(triple) = exc_info.cast::<PyTuple>() {
-        return triple.get_item(1).ok()?.cast_into().ok();
+        return Ok(triple.get_item(1).ok().and_then(|exception| exception.cast_into().ok()));
     }
     if let Ok(exception) = exc_info.cast::<PyBaseException>() {
-        return Some(exception.clone());
+        return Ok(Some(exception.clone()));
     }
     let py = exc_info.py();
-    let is_wanted = exc_info.is_truthy().unwrap_or(false);
-    let current =
-        is_wanted.then(|| py.import("sys").and_then(|sys| sys.call_method0("exception")).ok())??;
-    current.cast_into().ok()
+    if !text::unless_failed(py, exc_info.is_truthy())?.unwrap_or(false) {
+        return Ok(None);
+    }
+    let current = py.import("sys").and_then(|sys| sys.call_method0("exception")).ok();
+    Ok(current.and_then(|current| current.cast_into().ok()))
 }
 
 /// The name of the type in a triple without an exception, as `(ValueError, None, None)`.
@@ -60,7 +64,7 @@ pub(crate) fn capture(
         walked: 0,
         redaction,
     };
-    let walked = walker.walk(exception, Relation::Root, &type_name, &message, builder);
+    let walked = walker.walk(exception, &type_name, &message, builder);
     let marks =
         [(walker.frames.is_truncated(), flag::TRUNCATED), (walker.frames.is_sanitised(), flag::SANITISED)];
     for (is_set, mark) in marks {
@@ -79,65 +83,94 @@ struct Walker<'t, 'r> {
     redaction: &'r Redaction,
 }
 
+/// The exceptions behind one that is told, in the order in which they are.
+#[derive(Default)]
+struct Behind<'py> {
+    link: Option<(Bound<'py, PyBaseException>, Relation)>,
+    members: Option<Bound<'py, PyTuple>>,
+    /// How many of the members were looked at.
+    looked: usize,
+}
+
+impl<'py> Behind<'py> {
+    fn next(&mut self, seen: &mut Vec<usize>) -> Option<(Bound<'py, PyBaseException>, Relation)> {
+        if let Some(link) = self.link.take() {
+            return Some(link);
+        }
+        let members = self.members.as_ref()?;
+        while self.looked < members.len().min(GROUP_MEMBERS_MAX) {
+            let member = members.get_item(self.looked);
+            self.looked += 1;
+            if let Ok(member) = member.ok()?.cast_into::<PyBaseException>() {
+                seen.push(member.as_ptr() as usize);
+                return Some((member, Relation::GroupMember));
+            }
+        }
+        None
+    }
+}
+
 impl Walker<'_, '_> {
+    /// Tells an exception and all behind it. Without recursion: a thread may have as little stack as 32 KiB.
     fn walk(
         &mut self,
         exception: &Bound<'_, PyBaseException>,
-        relation: Relation,
         type_name: &str,
         message: &str,
         builder: &mut LogBuilder,
     ) -> PyResult<()> {
-        self.walked += 1;
-        let mut told = Ok(());
-        if self.frames.begin(type_name, message, relation) && self.walked <= EXCEPTIONS_MAX {
-            told = self.tell(exception, builder);
+        let mut open = vec![self.enter(exception, Relation::Root, type_name, message, builder)?];
+        while let Some(behind) = open.last_mut() {
+            let Some((next, relation)) = behind.next(&mut self.seen) else {
+                self.frames.end();
+                open.pop();
+                continue;
+            };
+            let type_name = shown_name(&next.get_type());
+            let message = message_of(&next, builder, self.redaction)?;
+            open.push(self.enter(&next, relation, &type_name, &message, builder)?);
         }
-        self.frames.end();
-        told
+        Ok(())
     }
 
-    /// Notes, details, frames, then the exceptions behind this one.
-    fn tell(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) -> PyResult<()> {
-        let members = members(exception);
+    fn enter<'py>(
+        &mut self,
+        exception: &Bound<'py, PyBaseException>,
+        relation: Relation,
+        type_name: &str,
+        message: &str,
+        builder: &mut LogBuilder,
+    ) -> PyResult<Behind<'py>> {
+        self.walked += 1;
+        if self.frames.begin(type_name, message, relation) && self.walked <= EXCEPTIONS_MAX {
+            return self.tell(exception, builder);
+        }
+        Ok(Behind::default())
+    }
+
+    /// Notes, details and frames; answers the exceptions behind this one.
+    fn tell<'py>(
+        &mut self,
+        exception: &Bound<'py, PyBaseException>,
+        builder: &mut LogBuilder,
+    ) -> PyResult<Behind<'py>> {
+        let members = members(exception)?;
         if let Some(members) = &members {
             self.frames.group(members.len() as u32);
         }
         self.notes(exception, builder)?;
         if exception.is_instance_of::<PySyntaxError>() {
-            self.syntax_details(exception, builder);
+            self.syntax_details(exception, builder)?;
         }
         self.traceback(exception, builder);
-        if let Some((linked, relation)) = self.link(exception) {
-            self.descend(&linked, relation, builder)?;
-        }
-        if let Some(members) = members {
-            for member in members.iter().take(GROUP_MEMBERS_MAX) {
-                if let Ok(member) = member.cast::<PyBaseException>() {
-                    self.seen.push(member.as_ptr() as usize);
-                    self.descend(member, Relation::GroupMember, builder)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn descend(
-        &mut self,
-        exception: &Bound<'_, PyBaseException>,
-        relation: Relation,
-        builder: &mut LogBuilder,
-    ) -> PyResult<()> {
-        let type_name = shown_name(&exception.get_type());
-        let message = message_of(exception, builder, self.redaction)?;
-        self.walk(exception, relation, &type_name, &message, builder)
+        Ok(Behind { link: self.link(exception)?, members, looked: 0 })
     }
 
     /// The cause, or the context unless it is suppressed; each exception is told once.
     fn link<'py>(
         &mut self,
         exception: &Bound<'py, PyBaseException>,
-    ) -> Option<(Bound<'py, PyBaseException>, Relation)> {
+    ) -> PyResult<Option<(Bound<'py, PyBaseException>, Relation)>> {
         let unseen = |link: Link, seen: &[usize]| {
             let linked = linked(exception, link)?.cast_into::<PyBaseException>().ok()?;
             (!seen.contains(&(linked.as_ptr() as usize))).then_some(linked)
@@ -145,29 +178,29 @@ impl Walker<'_, '_> {
         let found = if let Some(cause) = unseen(Link::Cause, &self.seen) {
             (cause, Relation::Cause)
         } else {
-            let context = unseen(Link::Context, &self.seen)?;
-            let is_suppressed = exception
-                .getattr(intern!(exception.py(), "__suppress_context__"))
-                .and_then(|value| value.is_truthy())
-                .unwrap_or(false);
-            if is_suppressed {
-                return None;
+            let Some(context) = unseen(Link::Context, &self.seen) else { return Ok(None) };
+            let py = exception.py();
+            let is_suppressed =
+                exception.getattr(intern!(py, "__suppress_context__")).and_then(|value| value.is_truthy());
+            if text::unless_failed(py, is_suppressed)?.unwrap_or(false) {
+                return Ok(None);
             }
             (context, Relation::Context)
         };
         self.seen.push(found.0.as_ptr() as usize);
-        Some(found)
+        Ok(Some(found))
     }
 
     fn notes(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) -> PyResult<()> {
         let py = exception.py();
         // Looked up in the instance: asking for an attribute that is seldom there makes an exception each time.
-        let Ok(own) = exception.getattr(intern!(py, "__dict__")) else { return Ok(()) };
-        let Ok(own) = own.cast_into::<PyDict>() else { return Ok(()) };
+        let own = text::unless_failed(py, exception.getattr(intern!(py, "__dict__")))?;
+        let Some(Ok(own)) = own.map(Bound::cast_into::<PyDict>) else { return Ok(()) };
         if own.is_empty() {
             return Ok(());
         }
-        let Ok(Some(notes)) = own.get_item(intern!(py, "__notes__")) else { return Ok(()) };
+        let notes = text::unless_failed(py, own.get_item(intern!(py, "__notes__")))?.flatten();
+        let Some(notes) = notes else { return Ok(()) };
         let Ok(notes) = notes.cast_into::<PyList>() else { return Ok(()) };
         for note in notes.iter().take(NOTES_MAX) {
             let note = text::render(&note, builder, pyo3::types::PyAnyMethods::str)?;
@@ -178,19 +211,26 @@ impl Walker<'_, '_> {
     }
 
     /// The place in the text that could not be parsed, as `traceback` shows it.
-    fn syntax_details(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) {
-        let read = |name: &str, builder: &mut LogBuilder| {
-            let value = exception.getattr(name).ok().filter(|value| !value.is_none())?;
-            let shown = value.str().ok()?;
-            Some(text::read(&shown, 1_024, builder).into_owned())
+    fn syntax_details(
+        &mut self,
+        exception: &Bound<'_, PyBaseException>,
+        builder: &mut LogBuilder,
+    ) -> PyResult<()> {
+        let mut read = |name: &str| -> PyResult<Option<String>> {
+            let shown = exception
+                .getattr(name)
+                .and_then(|value| if value.is_none() { Ok(None) } else { value.str().map(Some) });
+            let shown = text::unless_failed(exception.py(), shown)?.flatten();
+            Ok(shown.map(|shown| text::read(&shown, 1_024, builder).into_owned()))
         };
-        let Some(line) = read("lineno", builder) else { return };
-        let filename = read("filename", builder).unwrap_or_else(|| "<string>".to_owned());
+        let Some(line) = read("lineno")? else { return Ok(()) };
+        let filename = read("filename")?.unwrap_or_else(|| "<string>".to_owned());
         self.frames.detail(&format!("  File \"{filename}\", line {line}"));
-        if let Some(source) = read("text", builder) {
+        if let Some(source) = read("text")? {
             let source = source.trim_end_matches('\n').trim_start_matches([' ', '\n', '\u{c}']);
             self.frames.detail(&format!("    {}", self.redaction.redact_text(source)));
         }
+        Ok(())
     }
 
     fn traceback(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) {
@@ -246,11 +286,13 @@ impl Walker<'_, '_> {
     }
 }
 
-fn members<'py>(exception: &Bound<'py, PyBaseException>) -> Option<Bound<'py, PyTuple>> {
+fn members<'py>(exception: &Bound<'py, PyBaseException>) -> PyResult<Option<Bound<'py, PyTuple>>> {
     if !exception.is_instance_of::<PyBaseExceptionGroup>() {
-        return None;
+        return Ok(None);
     }
-    exception.getattr(intern!(exception.py(), "exceptions")).ok()?.cast_into().ok()
+    let py = exception.py();
+    let members = text::unless_failed(py, exception.getattr(intern!(py, "exceptions")))?;
+    Ok(members.and_then(|members| members.cast_into().ok()))
 }
 
 /// The name that `traceback` shows for a class, remembered per thread.
@@ -293,11 +335,16 @@ fn message_of(
 fn syntax_message<'py>(exception: &Bound<'py, PyBaseException>) -> PyResult<Bound<'py, PyString>> {
     let py = exception.py();
     let message = exception.getattr("msg")?;
-    let message =
-        if message.is_none() { "<no detail available>".to_owned() } else { message.str()?.to_string() };
+    let message = if message.is_none() { Cow::Borrowed("<no detail available>") } else { shown(&message)? };
     let filename = exception.getattr("filename")?;
     if exception.getattr("lineno")?.is_none() && !filename.is_none() {
-        return Ok(PyString::new(py, &format!("{message} ({})", filename.str()?)));
+        return Ok(PyString::new(py, &format!("{message} ({})", shown(&filename)?)));
     }
     Ok(PyString::new(py, &message))
+}
+
+/// The start of `str(value)`.
+fn shown(value: &Bound<'_, PyAny>) -> PyResult<Cow<'static, str>> {
+    let start = ffi::start_of(&value.str()?, MESSAGE_BYTES_MAX)?;
+    Ok(Cow::Owned(start.to_string_lossy().into_owned()))
 }

@@ -4,7 +4,7 @@ use super::record::{CaptureSettings, Captured, level_flags};
 use super::values::ValueReader;
 use super::{Workbench, context, message, otel, text};
 use crate::ffi;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyMapping, PyString};
@@ -25,6 +25,9 @@ const LEVEL_DEFAULT: i32 = 20;
 
 /// The logger of a record that names none.
 const LOGGER_DEFAULT: &str = "root";
+
+/// Longest text of a wrong value in an error, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 100;
 
 /// Captures a mapping and hands it to `offer`.
 ///
@@ -97,6 +100,18 @@ pub(crate) fn capture_mapping<T>(
     Ok(Some(offer(Captured { record, levelno, logger: Cow::Owned(logger) })))
 }
 
+/// The two errors that `enqueue` has for a record which cannot be meant; one that a key or a mapping of the program's
+/// own raised stands behind the one that is raised.
+pub(crate) fn as_refusal(py: Python<'_>, error: PyErr) -> PyErr {
+    let is_ordinary = error.is_instance_of::<PyException>(py);
+    if !is_ordinary || error.is_instance_of::<PyTypeError>(py) || error.is_instance_of::<PyValueError>(py) {
+        return error;
+    }
+    let refusal = PyValueError::new_err("the record cannot be read: see the error behind this one");
+    refusal.set_cause(py, Some(error));
+    refusal
+}
+
 /// A snapshot of the mapping: values run Python code while they are read.
 fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(dict) = mapping.cast::<PyDict>() {
@@ -120,8 +135,17 @@ fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     )))
 }
 
+/// The start of `str(value)`, for an error.
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    let start = value.str().and_then(|text| ffi::start_of(&text, SHOWN_CHARACTERS_MAX));
+    start.map_or_else(
+        |_| format!("a {} that cannot be shown", text::type_name(value)),
+        |start| start.to_string_lossy().into_owned(),
+    )
+}
+
 fn missing_body(dict: &Bound<'_, PyDict>) -> PyErr {
-    let names = dict.keys().iter().take(8).map(|key| key.to_string()).collect::<Vec<_>>().join(", ");
+    let names = dict.keys().iter().take(8).map(|key| shown(&key)).collect::<Vec<_>>().join(", ");
     PyValueError::new_err(format!(
         "a record needs a `body` (or a `type`, if it is an event); found only: {}",
         if names.is_empty() { "nothing" } else { &names }
@@ -150,7 +174,10 @@ fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
     };
     parsed.ok_or_else(|| {
         let names = level::names().collect::<Vec<_>>().join(", ");
-        PyValueError::new_err(format!("`level` is {value}, expected a number from 0 on or one of {names}"))
+        PyValueError::new_err(format!(
+            "`level` is {}, expected a number from 0 on or one of {names}",
+            shown(&value)
+        ))
     })
 }
 
@@ -167,7 +194,8 @@ fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
             .map(Some)
             .ok_or_else(|| {
                 PyValueError::new_err(format!(
-                    "`time` is {value}, expected nanoseconds since 1970 (before 2262)"
+                    "`time` is {}, expected nanoseconds since 1970 (before 2262)",
+                    shown(&value)
                 ))
             });
     }
@@ -184,7 +212,7 @@ fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
     if (0.0..9.2e15).contains(&micros) {
         Ok(Some(micros as u64 * 1_000))
     } else {
-        Err(PyValueError::new_err(format!("`time` is {value}, expected a time from 1970 to 2262")))
+        Err(PyValueError::new_err(format!("`time` is {}, expected a time from 1970 to 2262", shown(&value))))
     }
 }
 

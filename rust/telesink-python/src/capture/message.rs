@@ -14,6 +14,9 @@ use telesink_core::redact::{Redaction, strip_ansi};
 /// Longest `repr` of one argument kept beside a template that could not be formatted, in bytes.
 const ARGUMENT_BYTES_MAX: usize = 256;
 
+/// Longest text of the error kept beside such a template, in bytes.
+const ERROR_BYTES_MAX: usize = 4_096;
+
 /// Most arguments kept beside such a template.
 const ARGUMENTS_MAX: usize = 16;
 
@@ -38,13 +41,10 @@ pub(crate) fn render<'py>(
     let Some(msg) = fields.get(field::MSG) else {
         return Ok(Message::Text(PyString::new(py, "None")));
     };
-    let args = fields.get(field::ARGS).filter(|args| {
-        // An empty tuple means "do not format", as in the stdlib; an empty mapping does as well.
-        match args.cast_exact::<PyTuple>() {
-            Ok(args) => !args.is_empty(),
-            Err(_) => !args.cast::<PyDict>().is_ok_and(pyo3::types::PyDictMethods::is_empty),
-        }
-    });
+    let args = match fields.get(field::ARGS) {
+        Some(args) if is_something(args)? => Some(args),
+        _ => None,
+    };
     if is_plain_record {
         match (msg.cast_exact::<PyString>(), args) {
             (Ok(template), None) => return Ok(Message::Text(template.clone())),
@@ -63,6 +63,16 @@ pub(crate) fn render<'py>(
     settle(&template, formatted, builder)
 }
 
+/// Whether there is anything to format: an empty tuple means "do not", as in the stdlib, and so does all else that is
+/// false.
+fn is_something(args: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(args) = args.cast_exact::<PyTuple>() {
+        return Ok(!args.is_empty());
+    }
+    // What cannot say so is shown to the formatter, which words the error.
+    Ok(text::unless_failed(args.py(), args.is_truthy())?.unwrap_or(true))
+}
+
 fn settle<'py>(
     template: &Bound<'py, PyString>,
     formatted: PyResult<Bound<'py, PyAny>>,
@@ -73,9 +83,10 @@ fn settle<'py>(
         Ok(text) => return Ok(Message::Text(text)),
         Err(error) => error,
     };
-    let text =
-        error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned());
+    let value = error.value(py).clone();
     let kind = text::pass_base_exceptions(py, error)?;
+    let shown = text::unless_failed(py, value.str())?;
+    let text = shown.as_ref().map_or(Cow::Borrowed(""), |shown| text::read(shown, ERROR_BYTES_MAX, builder));
     builder.mark(flag::FORMAT_ERROR);
     Ok(Message::Broken { template: template.clone(), error: format!("{kind}: {text}") })
 }

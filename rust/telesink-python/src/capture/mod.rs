@@ -17,7 +17,7 @@ mod snapshot;
 pub(crate) mod text;
 mod values;
 
-pub(crate) use mapping::capture_mapping;
+pub(crate) use mapping::{as_refusal, capture_mapping};
 pub(crate) use otel::set_inherited_span;
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 

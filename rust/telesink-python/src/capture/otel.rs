@@ -1,6 +1,7 @@
 //! Trace and span ids of the current OpenTelemetry span, if that package is loaded, else those that a parent process has
 //! handed down. The package is never imported by us.
 
+use crate::edge::edge;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
@@ -34,11 +35,14 @@ pub(crate) fn current(py: Python<'_>) -> Ids {
 
 /// Gives records that belong to no span of this process these ids. Ids of zeros mean none; the first call counts.
 #[pyfunction]
-pub(crate) fn set_inherited_span(py: Python<'_>, trace_id: [u8; 16], span_id: [u8; 8]) {
-    if trace_id != [0; 16] && span_id != [0; 8] {
-        // Somebody else was first, with what stood in the same variable.
-        drop(INHERITED.set(py, Ids { trace_id, span_id }));
-    }
+pub(crate) fn set_inherited_span(py: Python<'_>, trace_id: [u8; 16], span_id: [u8; 8]) -> PyResult<()> {
+    edge("set_inherited_span", || {
+        if trace_id != [0; 16] && span_id != [0; 8] {
+            // Somebody else was first, with what stood in the same variable.
+            drop(INHERITED.set(py, Ids { trace_id, span_id }));
+        }
+        Ok(())
+    })
 }
 
 fn find(py: Python<'_>) -> Option<&Bound<'_, PyAny>> {

@@ -71,7 +71,7 @@ pub(crate) fn capture_log_record<T>(
     let py = record.py();
     // At the very end of a program nothing can be imported any more; the general way needs no class.
     let is_plain = plain_class(py).is_ok_and(|class| record.get_type().is(class));
-    let dict = fields_of(record, is_plain);
+    let dict = fields_of(record, is_plain)?;
     let fields = Fields::of(&dict);
     bench.builder.start(settings.record_bytes_max);
     let name = fields.text(field::NAME);
@@ -85,7 +85,7 @@ pub(crate) fn capture_log_record<T>(
     let redaction = view.redaction();
     write_severity(bench, &fields, levelno);
     let structured = write_message(bench, &fields, record, is_plain, redaction)?;
-    let raised = raised(&fields, structured.as_ref());
+    let raised = raised(&fields, structured.as_ref())?;
     let told = if raised.is_some() { TOLD_WITH_EXCEPTION } else { TOLD };
     let ids = write_attributes(
         bench,
@@ -128,12 +128,16 @@ pub(crate) fn capture_log_record<T>(
 fn raised<'py>(
     fields: &Fields<'py>,
     structured: Option<&Bound<'py, PyDict>>,
-) -> Option<Bound<'py, PyBaseException>> {
+) -> PyResult<Option<Bound<'py, PyBaseException>>> {
     if let Some(exc_info) = fields.get(field::EXC_INFO) {
         return exception::of_exc_info(exc_info);
     }
-    let dict = structured?;
-    exception::of_exc_info(&dict.get_item(intern!(dict.py(), EXC_INFO)).ok()??)
+    let Some(dict) = structured else { return Ok(None) };
+    let py = dict.py();
+    match text::unless_failed(py, dict.get_item(intern!(py, EXC_INFO)))?.flatten() {
+        Some(exc_info) => exception::of_exc_info(&exc_info),
+        None => Ok(None),
+    }
 }
 
 /// `logging.LogRecord` itself: its methods are known, so what it would say can be read directly.
@@ -145,10 +149,11 @@ fn plain_class(py: Python<'_>) -> PyResult<&Py<PyType>> {
 }
 
 /// The record's `__dict__`; empty for objects without one.
-fn fields_of<'py>(record: &Bound<'py, PyAny>, is_plain: bool) -> Bound<'py, PyDict> {
+fn fields_of<'py>(record: &Bound<'py, PyAny>, is_plain: bool) -> PyResult<Bound<'py, PyDict>> {
     let py = record.py();
     let dict = if is_plain { instance_dict(record) } else { record.getattr(intern!(py, "__dict__")) };
-    dict.ok().and_then(|dict| dict.cast_into().ok()).unwrap_or_else(|| PyDict::new(py))
+    let dict = text::unless_failed(py, dict)?.and_then(|dict| dict.cast_into().ok());
+    Ok(dict.unwrap_or_else(|| PyDict::new(py)))
 }
 
 fn write_severity(bench: &mut Workbench, fields: &Fields<'_>, levelno: i32) {
@@ -183,7 +188,7 @@ fn write_message<'py>(
             message::put_broken(&mut bench.builder, fields, &error, redaction)?;
         }
         Message::Dict(dict) => {
-            let event = dict.get_item(intern!(py, "event")).ok().flatten();
+            let event = text::unless_failed(py, dict.get_item(intern!(py, "event")))?.flatten();
             let shown = match &event {
                 Some(event) => text::render(event, builder, pyo3::types::PyAnyMethods::str)?,
                 None => text::render(dict.as_any(), builder, pyo3::types::PyAnyMethods::str)?,

@@ -2,6 +2,7 @@
 
 use super::text::{self, REPR_BYTES_MAX};
 use super::values;
+use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
@@ -30,10 +31,13 @@ pub(super) fn of_fields(
     marks: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
     let mut snapshot = Snapshot { open: Vec::new(), values: 0, scratch: LogBuilder::new() };
-    for (key, value) in crate::ffi::pairs(fields, VALUES_MAX) {
+    for (key, value) in ffi::pairs(fields, VALUES_MAX) {
+        // A plain text, also of a name whose class has its own idea of what it equals.
+        let Ok(name) = key.cast::<PyString>() else { continue };
+        let name = ffi::start_of(name, usize::MAX)?;
         snapshot.scratch.start(REPR_BYTES_MAX);
-        copies.set_item(&key, snapshot.value(&value)?)?;
-        marks.set_item(key, snapshot.scratch.flags())?;
+        copies.set_item(&name, snapshot.value(&value)?)?;
+        marks.set_item(name, snapshot.scratch.flags())?;
     }
     Ok(())
 }
@@ -49,10 +53,28 @@ struct Snapshot {
 impl Snapshot {
     fn map<'py>(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
         let copy = PyDict::new(dict.py());
-        for (key, value) in crate::ffi::pairs(dict, VALUES_MAX) {
-            copy.set_item(key, self.value(&value)?)?;
+        for (key, value) in ffi::pairs(dict, VALUES_MAX) {
+            let value = self.value(&value)?;
+            self.put(&copy, &key, &value)?;
         }
         Ok(copy)
+    }
+
+    /// A key that does not let itself be hashed or compared once more is kept under the text that records have for it.
+    fn put(
+        &mut self,
+        copy: &Bound<'_, PyDict>,
+        key: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        if text::unless_failed(key.py(), copy.set_item(key, value))?.is_some() {
+            return Ok(());
+        }
+        let name = text::render(key, &mut self.scratch, pyo3::types::PyAnyMethods::str)?;
+        let name = text::read(&name, REPR_BYTES_MAX, &mut self.scratch).into_owned();
+        self.scratch.mark(flag::SANITISED);
+        // Fails only if that text meets a key in the copy that does not let itself be compared.
+        text::unless_failed(key.py(), copy.set_item(name, value)).map(drop)
     }
 
     fn value<'py>(&mut self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -61,7 +83,7 @@ impl Snapshot {
             return Ok(value.clone());
         }
         if let Ok(bytes) = value.cast::<PyByteArray>() {
-            return Ok(value.py().get_type::<PyBytes>().call1((bytes,))?.into_any());
+            return Ok(PyBytes::new(value.py(), &ffi::first_bytes(bytes, usize::MAX)).into_any());
         }
         let identity = value.as_ptr() as usize;
         let marker = if self.open.contains(&identity) {
@@ -97,9 +119,7 @@ impl Snapshot {
             return Ok(PyList::new(py, items)?.into_any());
         }
         if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
-            // Copied by CPython first: other threads may change a set between two steps of an iteration.
-            let members = py.get_type::<PyList>().call1((value,))?.cast_into::<PyList>()?;
-            let items = self.items(members.iter())?;
+            let items = self.items(values::members(value)?.iter())?;
             return Ok(PyList::new(py, items)?.into_any());
         }
         let text = text::render(value, &mut self.scratch, pyo3::types::PyAnyMethods::repr)?;

@@ -1,13 +1,17 @@
 //! Text out of Python strings: zero-copy where CPython has UTF-8 at hand, bounded always.
 
+use crate::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PySequence, PyString};
+use pyo3::types::{PyString, PyType};
 use std::borrow::Cow;
 use telesink_core::record::encode::LogBuilder;
 use telesink_core::record::flag;
 
 /// Longest text made of a value that is neither text, number, list nor map, in bytes.
 pub(crate) const REPR_BYTES_MAX: usize = 1_024;
+
+/// Longest name of a class that is shown, in characters.
+const NAME_CHARACTERS_MAX: usize = 128;
 
 /// Reads `text`, at most `bytes_max` of it (rounded up to whole characters; the builder cuts exactly). Lone
 /// surrogates become U+FFFD and mark the record.
@@ -31,19 +35,13 @@ pub(crate) fn read<'t>(
 
 #[cold]
 fn read_start<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder: &mut LogBuilder) -> Cow<'t, str> {
-    let start = text
-        .cast::<PySequence>()
-        .map_err(PyErr::from)
-        .and_then(|text| text.get_slice(0, bytes_max.saturating_add(1)).map(Bound::into_any));
     let length = text.code_point_len().unwrap_or(0) as u64;
     builder.note_truncation(length);
-    let Ok(start) = start else { return Cow::Borrowed("") };
-    match start.cast::<PyString>() {
-        Ok(start) => match start.to_str() {
-            Ok(text) => Cow::Owned(text.to_owned()),
-            Err(_) => Cow::Owned(replace_surrogates(start, builder)),
-        },
-        Err(_) => Cow::Borrowed(""),
+    // Fails only for want of memory; what can be kept then is nothing.
+    let Ok(start) = ffi::start_of(text, bytes_max.saturating_add(1)) else { return Cow::Borrowed("") };
+    match start.to_str() {
+        Ok(text) => Cow::Owned(text.to_owned()),
+        Err(_) => Cow::Owned(replace_surrogates(&start, builder)),
     }
 }
 
@@ -77,7 +75,7 @@ pub(crate) fn render<'py>(
 /// The name of an ordinary exception's class; others are handed back.
 pub(crate) fn pass_base_exceptions(py: Python<'_>, error: PyErr) -> PyResult<String> {
     if error.is_instance_of::<pyo3::exceptions::PyException>(py) {
-        Ok(error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string()))
+        Ok(class_name(&error.get_type(py)).unwrap_or_else(|| "Exception".to_owned()))
     } else {
         Err(error)
     }
@@ -85,5 +83,23 @@ pub(crate) fn pass_base_exceptions(py: Python<'_>, error: PyErr) -> PyResult<Str
 
 /// The name of a value's class.
 pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().name().map_or_else(|_| "object".to_owned(), |name| name.to_string())
+    class_name(&value.get_type()).unwrap_or_else(|| "object".to_owned())
+}
+
+/// The name of a class, read without asking it for its text: a metaclass may answer anything.
+fn class_name(class: &Bound<'_, PyType>) -> Option<String> {
+    let name = class.name().ok()?;
+    let name = ffi::start_of(&name, NAME_CHARACTERS_MAX).ok()?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// What a look at a value answers, if it answers.
+///
+/// # Errors
+/// `KeyboardInterrupt`, `SystemExit` and their like pass through: they are meant for the program.
+pub(crate) fn unless_failed<T>(py: Python<'_>, answer: PyResult<T>) -> PyResult<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) => pass_base_exceptions(py, error).map(|_| None),
+    }
 }

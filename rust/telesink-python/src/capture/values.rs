@@ -4,8 +4,7 @@ use super::text::{self, REPR_BYTES_MAX};
 use crate::ffi::{self, small_integer};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySequence, PySet, PyString,
-    PyTuple,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
 use telesink_core::record::flag;
@@ -105,7 +104,7 @@ impl<'r> ValueReader<'r> {
             return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, dict));
         } else if let Some(dict) = named_fields(value) {
             return self.container(builder, tag, value, |reader, builder| reader.map(builder, tag, &dict));
-        } else if let Some(items) = elements(value)? {
+        } else if let Some(items) = text::unless_failed(value.py(), elements(value))?.flatten() {
             return self.container(builder, tag, value, |reader, builder| reader.list(builder, tag, &items));
         } else {
             return self.object(builder, tag, value);
@@ -218,10 +217,11 @@ impl<'r> ValueReader<'r> {
             put_scalar(builder.buffer(), tag, Scalar::Str(non_finite(float.value())));
             return Ok(());
         }
-        let module = value.get_type().module().map(|module| module.to_string()).unwrap_or_default();
+        let module = module_of(value);
         if module == "numpy"
-            && let Ok(item) = value.call_method0("item")
-            && !item.get_type().is(value.get_type())
+            && let Some(item) = text::unless_failed(value.py(), value.call_method0("item"))?
+            // Arrays of objects may hold one another, and each hop would be one deeper on the stack.
+            && module_of(&item) != "numpy"
         {
             return self.value(builder, tag, &item);
         }
@@ -286,16 +286,24 @@ fn is_number_like(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>()
 }
 
-/// An integer past 64 bits: its digits, or its size if the digits would take too long to make.
+/// An integer past 64 bits: its digits, or its size if the digits would take too long to make. Asked of `int` itself:
+/// a subclass may say anything about its length.
 fn long_integer(builder: &mut LogBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
-    let bits: usize =
-        integer.call_method0("bit_length").and_then(|bits| bits.extract()).unwrap_or(usize::MAX);
+    let class = integer.py().get_type::<PyInt>();
+    let bits: usize = class.call_method1("bit_length", (integer,))?.extract()?;
     if bits > INTEGER_BITS_MAX {
         builder.mark(flag::SANITISED);
         return Ok(format!("<integer of {bits} bits>"));
     }
-    text::render(integer.as_any(), builder, pyo3::types::PyAnyMethods::str)
-        .map(|text| text.to_string_lossy().into_owned())
+    text::render(integer.as_any(), builder, |integer| {
+        class.call_method1("__repr__", (integer,))?.cast_into().map_err(PyErr::from)
+    })
+    .map(|text| text.to_string_lossy().into_owned())
+}
+
+/// The module of a value's class; empty if it has none that is text.
+fn module_of(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().module().map(|module| module.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The fields of a named tuple by name: what a name hides must be hidden here too.
@@ -321,15 +329,18 @@ fn elements<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, Py
         list.iter().take(NODES_MAX).collect()
     } else if let Ok(tuple) = value.cast::<PyTuple>() {
         tuple.iter().take(NODES_MAX).collect()
-    } else if let Ok(set) = value.cast::<PySet>() {
-        // Copied by CPython first: other threads may change the set between two steps of an iteration.
-        set.py().get_type::<PyList>().call1((set,))?.cast_into::<PyList>()?.iter().take(NODES_MAX).collect()
-    } else if let Ok(set) = value.cast::<PyFrozenSet>() {
-        set.iter().take(NODES_MAX).collect()
+    } else if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
+        members(value)?.iter().take(NODES_MAX).collect()
     } else {
         return Ok(None);
     };
     Ok(Some(items))
+}
+
+/// A copy of a set, made by CPython without asking the class of the set: other threads may change it between two steps
+/// of an iteration, and a subclass may answer anything when it is iterated.
+pub(super) fn members<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyFrozenSet>> {
+    set.py().get_type::<PyFrozenSet>().call1((set,))?.cast_into().map_err(PyErr::from)
 }
 
 fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
@@ -351,12 +362,7 @@ fn put_byte_array(builder: &mut LogBuilder, tag: u8, bytes: &Bound<'_, PyByteArr
     if kept < length {
         builder.note_truncation(length as u64);
     }
-    let start = bytes
-        .cast::<PySequence>()
-        .map_err(PyErr::from)
-        .and_then(|bytes| Ok(bytes.get_slice(0, kept)?.cast_into::<PyByteArray>()?.to_vec()));
-    // A slice of a byte array fails only for want of memory; what can be kept then is nothing.
-    put_scalar(builder.buffer(), tag, Scalar::Bytes(&start.unwrap_or_default()));
+    put_scalar(builder.buffer(), tag, Scalar::Bytes(&ffi::first_bytes(bytes, kept)));
 }
 
 fn put_bytes(builder: &mut LogBuilder, tag: u8, bytes: &[u8]) {

@@ -1,0 +1,198 @@
+"""A panic at the edge between Python and Rust is an error of telesink's own, or a count; it ends no thread.
+
+Every entry is made to panic in a module of its own, built with the feature `failpoints`.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import telesink
+from telesink import _native
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = PROJECT / "rust" / "telesink-python" / "src"
+
+#: A function that Python can call, with what stands before it and in it.
+FUNCTION = re.compile(r"\n    fn (\w+).*?\n    }\n", re.DOTALL)
+FREE_FUNCTION = re.compile(r"#\[pyfunction\]\n(?:#\[.*\]\n)*pub\(crate\) fn (\w+).*?\n}\n", re.DOTALL)
+METHODS = re.compile(r"#\[pymethods\]\nimpl (\w+) \{\n.*?\n}\n", re.DOTALL)
+
+
+def entries():
+    """Every function of the binding that Python can call, with its source."""
+    for path in sorted(SOURCES.rglob("*.rs")):
+        text = path.read_text("utf-8")
+        if path.name == "edge.rs":
+            continue
+        for methods in METHODS.finditer(text):
+            for function in FUNCTION.finditer(methods[0]):
+                name = methods[1] if function[1] == "new" else f"{methods[1]}.{function[1]}"
+                yield name, function[0]
+        for function in FREE_FUNCTION.finditer(text):
+            yield function[1], function[0]
+
+
+def test_I2_every_function_that_python_can_call_has_an_edge_that_stops_panics():
+    found = dict(entries())
+
+    bare = [
+        name
+        for name, text in found.items()
+        if f'edge("{name}", ' not in text and f'reach("{name}")' not in text
+    ]
+    assert bare == []
+    assert found.keys() >= {
+        "Pipeline.handle",
+        "Pipeline.stats",
+        "FlushTicket.wait",
+        "ContextFields",
+        "parse_level",
+    }
+    assert len(found) >= 45
+
+
+def test_I2_the_module_that_is_installed_cannot_be_made_to_panic():
+    assert not hasattr(_native, "arm_failpoint")
+
+
+@pytest.fixture(scope="module")
+def clumsy(tmp_path_factory):
+    """A copy of the package whose native module panics on demand; answers the folder it lies in."""
+    command = ["cargo", "build", "--locked", "-p", "telesink-python", "--features", "failpoints"]
+    options = {"cwd": PROJECT, "env": {**os.environ, "PYO3_PYTHON": sys.executable}}
+    built = subprocess.run(
+        [*command, "--message-format", "json"], **options, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr[-2_000:]
+    messages = map(json.loads, built.stdout.splitlines())
+    [library] = [
+        name
+        for message in messages
+        if message.get("target", {}).get("name") == "_native"
+        for name in message.get("filenames", ())
+        if Path(name).suffix in {".so", ".dylib"}
+    ]
+    folder = tmp_path_factory.mktemp("clumsy")
+    leave_out = shutil.ignore_patterns("_native*.so", "__pycache__")
+    shutil.copytree(Path(telesink.__file__).parent, folder / "telesink", ignore=leave_out)
+    shutil.copy(library, folder / "telesink" / "_native.abi3.so")
+    return folder
+
+
+PANICS = """
+import json, logging, os, sys, threading
+import telesink
+from telesink import _native, _pipeline
+
+log = logging.getLogger("shop")
+telesink.install_logging("memory://")
+pipeline = telesink.Pipeline("memory://")
+source = _pipeline.sink_source("null://", {}, telesink.Settings())
+fields = _native.ContextFields({"a": 1})
+redaction = _native.RedactionSet([], [], [], [], True)
+CALLS = {
+    "Pipeline": lambda: _native.Pipeline([], redaction),
+    "Pipeline.add_sinks": lambda: pipeline._native.add_sinks([source]),
+    "Pipeline.remove_sink": lambda: pipeline._native.remove_sink("none", 0.0),
+    "Pipeline.set_level": lambda: pipeline.set_level("memory", 10),
+    "Pipeline.set_resource": lambda: pipeline._native.set_resource([]),
+    "Pipeline.set_redaction": lambda: pipeline.set_redaction(True),
+    "Pipeline.level": lambda: pipeline.level,
+    "Pipeline.sinks": lambda: pipeline.sinks,
+    "Pipeline.begin_flush": lambda: pipeline.flush(),
+    "Pipeline.begin_close": lambda: pipeline._native.begin_close(0.0, False),
+    "Pipeline.close": lambda: pipeline._native.close(1.0, False),
+    "Pipeline.is_closed": lambda: pipeline._native.is_closed,
+    "Pipeline.stats": lambda: pipeline.stats(),
+    "Pipeline.records": lambda: pipeline.recent(),
+    "Pipeline.instance": lambda: pipeline._native.instance,
+    "FlushTicket.is_done": lambda: pipeline._native.begin_flush().is_done(),
+    "FlushTicket.wait": lambda: pipeline.flush(),
+    "FlushTicket.finish": lambda: pipeline.flush(),
+    "ContextFields": lambda: telesink.bind(a=1),
+    "ContextFields.as_dict": lambda: fields.as_dict(),
+    "RedactionSet": lambda: telesink.Redaction(names=["a"]),
+    "RedactionSet.off": lambda: _native.RedactionSet.off(),
+    "RedactionSet.redact_text": lambda: redaction.redact_text("a"),
+    "RedactionSet.hides_name": lambda: redaction.hides_name("a"),
+    "Prune": lambda: _native.Prune("sqlite:///none.db", os.getcwd(), 1.0),
+    "check_setting": lambda: _native.check_setting("linger_seconds", "1", "here"),
+    "check_settings": lambda: _native.check_settings([]),
+    "check_sink": lambda: _native.check_sink(source),
+    "parse_bytes": lambda: _native.parse_bytes("1"),
+    "parse_seconds": lambda: _native.parse_seconds("1"),
+    "parse_level": lambda: _native.parse_level("INFO"),
+    "dsn_identity": lambda: _native.dsn_identity("null://", [], os.getcwd()),
+    "table_definitions": lambda: _native.table_definitions("sqlite"),
+    "before_fork": lambda: _native.before_fork(),
+    "after_fork_in_parent": lambda: _native.after_fork_in_parent(),
+    "process_generation": lambda: _native.process_generation(),
+    "fork_detection": lambda: _native.fork_detection(),
+    "write_line": lambda: _native.write_line("a line"),
+    "set_inherited_span": lambda: _native.set_inherited_span(b"1" * 16, b"1" * 8),
+    "set_context_getter": lambda: _native.set_context_getter(None),
+}
+became = {}
+
+def work():
+    for entry, call in CALLS.items():
+        _native.arm_failpoint(entry)
+        try:
+            became[entry] = repr(call())
+        except Exception as error:
+            became[entry] = type(error).__name__
+        _native.arm_failpoint(None)
+    _native.arm_failpoint("Pipeline.handle")
+    log.info("lost")
+    log.info("kept")
+    _native.arm_failpoint("Pipeline.enqueue")
+    pipeline.enqueue({"body": "lost"})
+    pipeline.enqueue({"body": "kept"})
+    became["end"] = "reached"
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+telesink.flush(), pipeline.flush()
+stats = telesink.stats()["memory"], pipeline.stats()
+handler = logging.getLogger().handlers[0]
+print(json.dumps({
+    "became": became,
+    "rejected": [handler.stats().rejected, pipeline.stats().rejected],
+    "kept": [[one["body"] for one in kept] for kept in (telesink.recent(), pipeline.recent())],
+}))
+"""
+
+
+@pytest.mark.slow
+def test_I2_a_panic_at_any_entry_is_an_error_and_for_a_record_a_count_and_the_thread_goes_on(
+    clumsy, tmp_path
+):
+    finished = subprocess.run(
+        [sys.executable, "-c", PANICS],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(clumsy)},
+        timeout=60,
+        check=False,
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    told = json.loads(finished.stdout)
+    became = told["became"]
+    assert became.pop("end") == "reached"
+    assert set(became.values()) == {"TelesinkError"}, became
+    unreached = {"Pipeline.handle", "Pipeline.enqueue", "Prune.target", "Prune.scope", "Prune.step"}
+    assert became.keys() == {name for name, _ in entries()} - unreached
+    assert told["rejected"] == [{"panic": 1}, {"panic": 1}]
+    assert told["kept"] == [["kept"], ["kept"]]
+    lines = [line for line in finished.stderr.splitlines() if line.startswith("telesink: ")]
+    assert len(lines) == len(became) + 2, lines
