@@ -75,6 +75,18 @@ types: $(VENV)/.installed-test build ## Check the types, and the stub against th
 	"$(VENV_PYTHON)" -m mypy.stubtest telesink._native \
 		$(if $(wildcard $(STUBTEST_ALLOWLIST)),--allowlist $(STUBTEST_ALLOWLIST))
 
+# Twenty seconds a target find what is broken; hours find what is subtle: `make fuzz SECONDS=3600 TARGETS=dsn`.
+.PHONY: fuzz
+fuzz: ## Feed made-up input to everything that reads what others wrote
+	fuzz/run $(or $(SECONDS),20) $(TARGETS)
+
+# What `maturin develop` has compiled is used again.
+.PHONY: wheel
+wheel: $(VENV)/.installed-build ## Build a wheel and look at what it holds
+	rm -rf target/wheels
+	$(MATURIN) build --release --locked
+	"$(VENV_PYTHON)" tests/wheel_contents.py target/wheels/*.whl
+
 # --- checks --------------------------------------------------------------------------------------------------
 
 .PHONY: lint
@@ -83,6 +95,7 @@ lint: lint-rust lint-python lint-workflows hazards ## Run every check that does 
 .PHONY: lint-rust
 lint-rust: $(VENV)/.installed-lint
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 .PHONY: lint-python
@@ -98,18 +111,20 @@ lint-workflows: $(VENV)/.installed-lint
 	"$(VENV)/bin/zizmor" --offline --quiet .github
 	bash -n .ci/run
 	sh -n .ci/test-wheel
+	sh -n fuzz/run
 
 .PHONY: hazards
 hazards: $(VENV)/bin/python ## List the hazards of docs/hazards.md that no test shows
 	"$(VENV_PYTHON)" tests/reliability/hazards.py $(ARGS)
 
 .PHONY: deny
-deny: ## Check licences, advisories and sources of all crates (needs cargo-deny)
+deny: ## Check licences, advisories and sources of all crates (needs cargo-deny and the network)
 	cargo deny --locked check
 
 .PHONY: format
 format: $(VENV)/.installed-lint ## Format everything, and mend what the linters can mend
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	"$(VENV_PYTHON)" -m ruff check --fix-only --exit-zero
 	"$(VENV_PYTHON)" -m ruff format
 

@@ -1,11 +1,10 @@
 """The table of docs/seeds.md is complete, and every test that it names exists."""
 
 import re
-from pathlib import Path
 
 import pytest
+from named_tests import PROJECT, exists, named_in
 
-PROJECT = Path(__file__).parent.parent
 TABLE = (PROJECT / "docs" / "seeds.md").read_text("utf-8")
 
 IDS = [
@@ -14,21 +13,8 @@ IDS = [
     "S4-27",
 ]
 
-# How the table shortens the paths of Rust tests.
-_FOLDERS = {
-    "delivery/": PROJECT / "rust/telesink-core/tests/delivery",
-    "src/": PROJECT / "rust/telesink-core/src",
-}
-
 ROWS = re.findall(r"^\| (S\d-\d+) \|[^|]+\|(.+)\|$", TABLE, re.MULTILINE)
-NAMED = sorted(set(re.findall(r"`([\w/.-]+)::(\w+)`", TABLE)))
-
-
-def file_of(path):
-    for short, folder in _FOLDERS.items():
-        if path.startswith(short):
-            return folder / path.removeprefix(short)
-    return PROJECT / path
+NAMED = named_in(TABLE)
 
 
 def test_every_behaviour_has_one_row():
@@ -42,9 +28,7 @@ def test_a_row_names_a_test_or_says_why_there_is_none(name, cell):
 
 @pytest.mark.parametrize(("path", "test"), NAMED)
 def test_a_test_that_the_table_names_exists(path, test):
-    source = file_of(path).read_text("utf-8")
-
-    assert re.search(rf"^\s*(async )?(def|fn) {test}\(", source, re.MULTILINE)
+    assert exists(path, test)
 
 
 def test_every_behaviour_that_the_new_tests_name_has_a_row():

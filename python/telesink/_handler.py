@@ -10,6 +10,7 @@ import weakref
 
 from telesink import _lifecycle, _native
 from telesink._pipeline import Pipeline, dsn_list, level_number
+from telesink._secret import hidden, hidden_options
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -87,6 +88,7 @@ class LogHandler(logging.Handler):
     """
 
     def __init__(self, dsn: str | Sequence[str] | None = None, level: int | str = 0, **options: Any) -> None:
+        dsn, options = hidden(dsn), hidden_options(options)
         # First of all: what fails here must not leave a half-made handler in the list that `logging` flushes.
         least = level_number(level)
         pipeline: Pipeline | None = options.pop("_pipeline", None)
@@ -187,15 +189,18 @@ class LogHandler(logging.Handler):
         return self.pipeline.stats()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "pipeline"):
+            # Asked for by who reports an error of the constructor, with all that its frame holds.
+            return "<telesink.LogHandler, not made>"
         return f"<telesink.LogHandler {', '.join(self.pipeline.sinks)} ({logging.getLevelName(self.level)})>"
 
 
 def dsns_or_default(dsn: str | Sequence[str] | None, *, console: bool) -> list[str]:
     """The DSNs that are meant: at least one."""
     if dsn is None:
-        named = os.environ.get("TELESINK_DSN", "").strip()
+        named = hidden(os.environ.get("TELESINK_DSN", "").strip())
         if named:
-            return _BETWEEN_DSNS.split(named)
+            return hidden(_BETWEEN_DSNS.split(named))
         is_terminal = console and sys.stderr is not None and sys.stderr.isatty()
         return [_DSN_DEFAULT, "console://"] if is_terminal else [_DSN_DEFAULT]
     found = dsn_list(dsn)

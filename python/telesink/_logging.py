@@ -20,6 +20,7 @@ from telesink._pipeline import (
 )
 from telesink._redaction import texts
 from telesink._resource import resource_attributes
+from telesink._secret import hidden, hidden_options
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -140,6 +141,7 @@ def install_logging(
     >>> telesink.recent()[0]["attributes"]["sku"]
     'A7'
     """
+    dsn, options = hidden(dsn), hidden_options(options)
     with _installed.lock:
         return _install(
             dsn, level_number(level), logger, texts("loggers", loggers), settings, options, add=add
@@ -235,7 +237,7 @@ def shutdown(timeout_seconds: float = 5.0) -> Receipt:
 
 def _scheme(dsn: str) -> str:
     """Return the scheme for a message. libpq's keyword form has none; what stands there may be a password."""
-    head = dsn.partition(":")[0].strip()
+    head = hidden(dsn.partition(":")[0].strip())
     return "postgresql" if "=" in head else head
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Self, final
 
 __all__ = [
     "IS_DEBUG_BUILD",
+    "SQLITE_VERSION",
     "VERSION",
     "ContextFields",
     "FlushTicket",
@@ -35,6 +36,9 @@ VERSION: Final[str]
 
 IS_DEBUG_BUILD: Final[bool]
 """Whether this is a debug build, which nobody should benchmark."""
+
+SQLITE_VERSION: Final[str]
+"""Version of the SQLite inside of the wheel."""
 
 @final
 class Pipeline:

@@ -11,6 +11,7 @@ from telesink._execution import adopt_trace
 from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
+from telesink._secret import hidden, hidden_options
 from telesink._settings import Settings, is_setting
 from telesink._stats import Receipt, Stats, pipeline_stats, sink_stats
 from telesink.exceptions import ConfigError
@@ -55,6 +56,7 @@ class Pipeline:
         settings: Settings | None = None,
         **options: Any,
     ) -> None:
+        dsn, options = hidden(dsn), hidden_options(options)
         dsns = dsn_list(dsn)
         base, own = settled(settings, None, options)
         if own and len(dsns) != 1:
@@ -118,6 +120,7 @@ class Pipeline:
         >>> pipeline.add_sink("memory://", level="ERROR", exclude=["shop.noise"])
         'memory'
         """
+        dsn, options = hidden(dsn), hidden_options(options)
         [one] = dsn_list([dsn])
         refuse_pipeline_wide(options)
         expect("name", name, (str, type(None)), "text")
@@ -272,6 +275,9 @@ class Pipeline:
             retire(native, self.settings.exit_timeout_seconds)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_native"):
+            # Asked for by who reports an error of the constructor, with all that its frame holds.
+            return "<telesink.Pipeline, not made>"
         return f"<telesink.Pipeline {', '.join(self.sinks) or 'without sinks'}>"
 
 
@@ -344,8 +350,8 @@ def _option_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple, set, frozenset)):
-        return ",".join(str(item) for item in value)
-    return str(value)
+        return hidden(",".join(str(item) for item in value))
+    return hidden(str(value))
 
 
 def level_number(level: int | str) -> int:

@@ -12,6 +12,9 @@ pub mod diagnostics;
 pub mod dsn;
 pub mod error;
 pub mod fork;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod lane;
 pub mod pipeline;
 pub mod record;

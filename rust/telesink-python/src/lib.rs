@@ -41,9 +41,18 @@ mod _native {
 
     /// Runs once, when the module is imported.
     #[pymodule_init]
-    fn init() {
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        use pyo3::types::PyModuleMethods;
+
+        let (version, is_usable) = telesink_core::sinks::sqlite::sqlite_version();
+        if !is_usable {
+            let message = format!("telesink was built with SQLite {version}, which can destroy databases");
+            return Err(pyo3::exceptions::PyImportError::new_err(message));
+        }
+        module.add("SQLITE_VERSION", version)?;
         super::process::install();
         super::sqlite_locks::install();
+        Ok(())
     }
 
     /// Version of the wheel.

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use telesink_core::record::id::format_uuid;
 use telesink_core::record::tables::Tables;
-use telesink_core::record::value::{Value, list, map};
+use telesink_core::record::value::{DEPTH_MAX, Value, list, map};
 use telesink_core::sinks::Entry;
 use telesink_core::stats::{Counts, LaneStats, PipelineStats, Receipt};
 
@@ -102,7 +102,7 @@ pub(crate) fn records<'py>(
         for (key, value) in view.attributes() {
             // The first of a name that stands there twice, as in every other sink.
             if !attributes.contains(key)? {
-                attributes.set_item(key, object(py, value)?)?;
+                attributes.set_item(key, object(py, value, 0)?)?;
             }
         }
         dict.set_item("attributes", attributes)?;
@@ -121,8 +121,10 @@ fn hex(id: &[u8]) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-fn object<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> {
+/// A value that lies inside of `depth` others. Too deep is None, as in JSON.
+fn object<'py>(py: Python<'py>, value: Value<'_>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
     match value {
+        Value::List(_) | Value::Map(_) if depth >= DEPTH_MAX => Ok(py.None().into_bound(py)),
         Value::Null => Ok(py.None().into_bound(py)),
         Value::Str(text) => text.into_bound_py_any(py),
         Value::Bool(value) => value.into_bound_py_any(py),
@@ -130,14 +132,14 @@ fn object<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>>
         Value::Double(value) => value.into_bound_py_any(py),
         Value::Bytes(bytes) => Ok(PyBytes::new(py, bytes).into_any()),
         Value::List(inner) => {
-            let items = list(inner).map(|item| object(py, item)).collect::<PyResult<Vec<_>>>()?;
+            let items = list(inner).map(|item| object(py, item, depth + 1)).collect::<PyResult<Vec<_>>>()?;
             items.into_bound_py_any(py)
         }
         Value::Map(inner) => {
             let dict = PyDict::new(py);
             for (key, item) in map(inner) {
                 if !dict.contains(key)? {
-                    dict.set_item(key, object(py, item)?)?;
+                    dict.set_item(key, object(py, item, depth + 1)?)?;
                 }
             }
             Ok(dict.into_any())

@@ -2,9 +2,9 @@
 
 use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
 use crate::sinks::Entry;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longest reason kept, in bytes; servers put whole rows into their messages.
 const REASON_BYTES_MAX: usize = 500;
@@ -44,7 +44,7 @@ impl DeadLetter {
     /// Appends one record.
     ///
     /// # Errors
-    /// The file cannot be opened or written, is no regular file, or would grow past its bound.
+    /// The file cannot be opened or written, is not only ours, or would grow past its bound.
     pub(super) fn append(&mut self, entry: &Entry, verdict: &Verdict<'_>) -> io::Result<()> {
         let line = line(entry, verdict);
         let bytes_max = self.bytes_max;
@@ -67,44 +67,71 @@ impl DeadLetter {
     fn file(&mut self) -> io::Result<&mut File> {
         match &mut self.file {
             Some(file) => Ok(file),
-            empty => {
-                let file = open_private(&self.path)?;
-                let found = file.metadata()?;
-                if !found.is_file() {
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-                }
-                if has_other_names(&found) {
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "the file has other names, too"));
-                }
-                Ok(empty.insert(file))
-            }
+            empty => Ok(empty.insert(open_private(&self.path)?)),
         }
     }
 }
 
-/// Whether it is a hard link to something that others know by another name.
 #[cfg(unix)]
-fn has_other_names(found: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(found) > 1
+fn open_private(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open, openat};
+
+    let name = path.file_name().ok_or_else(|| refused("the path names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The file is opened in the folder that was looked at, whatever its path names meanwhile. Where the system has
+    // it, by a descriptor that needs no right to list the folder.
+    #[cfg(target_os = "linux")]
+    let access = OFlags::PATH;
+    #[cfg(not(target_os = "linux"))]
+    let access = OFlags::RDONLY;
+    let folder = open(folder, access | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    check_folder(&rustix::fs::fstat(&folder)?)?;
+    // 0600 whatever the umask: the file holds what people logged. No symbolic links: another user may have put one
+    // there. Non-blocking: a FIFO must not hang the lane.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+    let guards = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&folder, name, flags | guards, Mode::RUSR | Mode::WUSR)?;
+    check_file(&rustix::fs::fstat(&file)?)?;
+    Ok(File::from(file))
 }
 
 #[cfg(not(unix))]
-fn has_other_names(_found: &std::fs::Metadata) -> bool {
-    false
+fn open_private(path: &Path) -> io::Result<File> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is no regular file")) }
 }
 
-fn open_private(path: &std::path::Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // 0600 whatever the umask: the file holds what people logged. No symbolic links: the path may be in a
-        // folder that others can write. Non-blocking: a FIFO must not hang the lane.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
-        options.mode(0o600).custom_flags(flags.bits() as i32);
+/// Refuses a folder in which everybody may exchange the file for another.
+#[cfg(unix)]
+fn check_folder(folder: &rustix::fs::Stat) -> io::Result<()> {
+    use rustix::fs::Mode;
+
+    let mode = Mode::from_raw_mode(folder.st_mode);
+    if mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX) {
+        return Err(refused("everybody may write to its folder, and the folder is not sticky"));
     }
-    options.open(path)
+    Ok(())
+}
+
+/// Refuses a file that somebody else may have put there, or that has another name in a place of their choice.
+#[cfg(unix)]
+fn check_file(file: &rustix::fs::Stat) -> io::Result<()> {
+    use rustix::fs::FileType;
+
+    if FileType::from_raw_mode(file.st_mode) != FileType::RegularFile {
+        return Err(refused("it is no regular file"));
+    }
+    if file.st_uid != 0 && file.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(refused("it belongs to another user"));
+    }
+    if file.st_nlink > 1 {
+        return Err(refused("it has a second name (a hard link)"));
+    }
+    Ok(())
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
@@ -161,4 +188,10 @@ fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
 pub(crate) fn clean_reason(reason: &str) -> String {
     let cut = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
     cut.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// The line of a record that was refused with these words; for the fuzz targets.
+#[cfg(fuzzing)]
+pub fn dead_letter_line(entry: &Entry, code: &str, reason: &str, logger: &str) -> Vec<u8> {
+    line(entry, &Verdict { sink: logger, code, reason, instance: &[3; 16], now_unix_nano: 1, logger })
 }

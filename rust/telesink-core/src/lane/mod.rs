@@ -18,6 +18,8 @@ mod wake;
 mod worker;
 
 pub(crate) use account::BarrierId;
+#[cfg(fuzzing)]
+pub use dead_letter::dead_letter_line;
 pub use filter::Filter;
 pub use offer::{Impatient, Patience};
 

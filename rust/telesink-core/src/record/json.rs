@@ -1,6 +1,6 @@
 //! JSON text from records, for sinks that store attributes as JSON and for the dead-letter file.
 
-use super::value::{Value, list, map, pair};
+use super::value::{DEPTH_MAX, Value, list, map, pair};
 use super::view::{ATTRIBUTES, LogView};
 use super::wire::{Fields, Wire};
 use std::collections::HashSet;
@@ -49,9 +49,16 @@ fn needs_escape(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
 }
 
-/// Writes a value. Bytes become base64 text; a double that JSON cannot hold becomes its name as text.
+/// Writes a value. Bytes become base64 text; a double that JSON cannot hold becomes its name as text; a list or map
+/// inside of [`DEPTH_MAX`] others becomes `null`.
 pub fn write_value(out: &mut Vec<u8>, value: Value<'_>) {
+    write_at(out, value, 0);
+}
+
+/// Writes a value that lies inside of `depth` others.
+fn write_at(out: &mut Vec<u8>, value: Value<'_>, depth: usize) {
     match value {
+        Value::List(_) | Value::Map(_) if depth >= DEPTH_MAX => out.extend_from_slice(b"null"),
         Value::Null => out.extend_from_slice(b"null"),
         Value::Str(text) => write_str(out, text),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -65,11 +72,11 @@ pub fn write_value(out: &mut Vec<u8>, value: Value<'_>) {
                 if index > 0 {
                     out.push(b',');
                 }
-                write_value(out, element);
+                write_at(out, element, depth + 1);
             }
             out.push(b']');
         }
-        Value::Map(inner) => write_object(out, map(inner)),
+        Value::Map(inner) => write_pairs(out, map(inner), depth + 1),
     }
 }
 
@@ -79,10 +86,14 @@ const NAMES_COMPARED_MAX: usize = 32;
 /// Writes pairs as an object. Of a name that stands there twice the first is written: readers of JSON differ in which
 /// one they take, and what a program said itself comes before what telesink adds.
 pub fn write_object<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>) {
+    write_pairs(out, pairs, 0);
+}
+
+fn write_pairs<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>, depth: usize) {
     let mut names = Names::default();
     out.push(b'{');
     for (key, value) in pairs {
-        write_pair(out, &mut names, key, value);
+        write_pair(out, &mut names, key, value, depth);
     }
     out.push(b'}');
 }
@@ -125,7 +136,7 @@ impl<'a> Names<'a> {
 }
 
 #[inline]
-fn write_pair<'a>(out: &mut Vec<u8>, names: &mut Names<'a>, key: &'a str, value: Value<'a>) {
+fn write_pair<'a>(out: &mut Vec<u8>, names: &mut Names<'a>, key: &'a str, value: Value<'a>, depth: usize) {
     let is_first = names.count == 0;
     if !names.insert(key) {
         return;
@@ -135,7 +146,7 @@ fn write_pair<'a>(out: &mut Vec<u8>, names: &mut Names<'a>, key: &'a str, value:
     }
     write_str(out, key);
     out.push(b':');
-    write_value(out, value);
+    write_at(out, value, depth);
 }
 
 /// A number below 64 that seldom is the same for two names: from the length, the last byte and one in the middle.
@@ -156,7 +167,7 @@ pub fn write_attributes(out: &mut Vec<u8>, view: &LogView<'_>) {
         for field in Fields::new(part) {
             if let (ATTRIBUTES, Wire::Bytes(message)) = field {
                 let (key, value) = pair(message);
-                write_pair(out, &mut names, key, value);
+                write_pair(out, &mut names, key, value, 0);
             }
         }
     }
@@ -203,6 +214,7 @@ pub fn write_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wire::put_bytes;
     use super::*;
 
     fn as_json(text: &str) -> String {
@@ -236,6 +248,30 @@ mod tests {
             let object: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
             assert_eq!(object[&names[count - 1]], count - 1);
         }
+    }
+
+    #[test]
+    fn bytes_that_are_nested_as_deep_as_they_are_long_do_not_use_up_the_stack() {
+        let mut nested = Vec::new();
+        for depth in 0..10_000 {
+            // A list in a list in a map in a map.
+            let is_list = depth % 4 < 2;
+            let inner = std::mem::take(&mut nested);
+            let mut element = Vec::new();
+            put_bytes(&mut element, if is_list { 0x0a } else { 0x12 }, &inner);
+            if !is_list {
+                let pair = std::mem::take(&mut element);
+                put_bytes(&mut element, 0x0a, &pair);
+            }
+            put_bytes(&mut nested, if is_list { 0x2a } else { 0x32 }, &element);
+        }
+        let mut out = Vec::new();
+
+        write_value(&mut out, Value::read(&nested));
+
+        let text = String::from_utf8(out).expect("utf-8");
+        serde_json::from_str::<serde_json::Value>(&text).expect("valid JSON");
+        assert_eq!(text.matches(['[', '{']).count(), DEPTH_MAX);
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use super::wire::{Fields, Wire, begin_nested, end_nested, put_varint, varint_len};
 
+/// Deepest nesting of lists and maps. Capture writes a marker for what lies deeper, and readers stop there: bytes that
+/// come from a file may be nested as deep as they are long.
+pub const DEPTH_MAX: usize = 64;
+
 /// A value without children, ready to be written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scalar<'a> {

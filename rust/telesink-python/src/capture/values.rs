@@ -8,12 +8,11 @@ use pyo3::types::{
 };
 use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
 use telesink_core::record::flag;
-use telesink_core::record::value::{Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar};
+use telesink_core::record::value::{
+    DEPTH_MAX, Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar,
+};
 use telesink_core::record::wire::end_nested;
 use telesink_core::redact::{REDACTED, Redaction};
-
-/// Deepest nesting of lists and maps; what lies deeper becomes a marker. Readers stop at the same depth.
-const DEPTH_MAX: usize = 64;
 
 /// Most values in one record, at all depths: bounds the time of a call.
 const NODES_MAX: usize = 10_000;

@@ -48,6 +48,16 @@ impl Secret {
     }
 }
 
+impl Drop for Secret {
+    /// Overwritten, as far as that can be had: copies that the client library makes are its own.
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0).into_bytes();
+        bytes.fill(0);
+        // Or the compiler would see that nobody reads what was written.
+        std::hint::black_box(&bytes);
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

@@ -21,6 +21,8 @@ mod trace;
 use super::{Batch, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+#[cfg(fuzzing)]
+use crate::record::view::LogView;
 use format::Layout;
 use jiff::tz::TimeZone;
 use output::{Output, PIECE_BYTES_MAX};
@@ -40,6 +42,29 @@ const BUFFER_BYTES_KEPT: usize = 256 * 1024;
 
 /// Linger used when the settings leave it open: shorter than what a person notices.
 const LINGER_DEFAULT: Duration = Duration::from_millis(20);
+
+/// The layouts, for the fuzz targets.
+#[cfg(fuzzing)]
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "as the options of the DSN")]
+pub enum FuzzLayout {
+    Pretty,
+    Plain,
+    Json,
+}
+
+/// A record as text; for the fuzz targets.
+#[cfg(fuzzing)]
+pub fn fuzz_line(out: &mut Vec<u8>, layout: FuzzLayout, view: &LogView<'_>, logger: &str) {
+    let layout = match layout {
+        FuzzLayout::Pretty => {
+            Layout::Pretty { zone: TimeZone::UTC, style: Style { has_color: true, has_unicode: true } }
+        }
+        FuzzLayout::Plain => Layout::Plain,
+        FuzzLayout::Json => Layout::Json,
+    };
+    layout.write(out, view, logger);
+}
 
 /// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

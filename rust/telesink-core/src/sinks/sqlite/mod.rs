@@ -26,10 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-// Up to 3.51.2 a file in WAL mode can be corrupted when two connections write while the log is reset. The sources are
-// built in, so this is what runs.
-const _: () = assert!(rusqlite::ffi::SQLITE_VERSION_NUMBER >= 3_051_003, "this SQLite can corrupt a file");
-
 /// How long `SQLite` itself waits for another writer: milliseconds between its attempts, as in its own busy handler,
 /// one second in all. Short, so that a lane can be closed meanwhile; the lane's own retry does the rest.
 const BUSY_PAUSES_MILLIS: [u64; 19] =
@@ -37,6 +33,17 @@ const BUSY_PAUSES_MILLIS: [u64; 19] =
 
 /// WAL kept on disk after a checkpoint, in bytes (64 MiB): a burst must not leave its high-water mark for ever.
 const JOURNAL_BYTES_MAX: i64 = 64 << 20;
+
+/// Links that lead from one to the next on the way to a file that is not there yet.
+#[cfg(unix)]
+const LINKS_MAX: usize = 8;
+
+/// Oldest `SQLite` that is used: in those from 3.7.0 to 3.51.2, two connections that write and checkpoint at the same
+/// moment can destroy a database in WAL mode.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+const _: () =
+    assert!(rusqlite::ffi::SQLITE_VERSION_NUMBER >= SQLITE_VERSION_MIN, "SQLite is too old: it corrupts");
 
 /// Refused records in a row, with nothing stored between them, from which on the table is at fault.
 const REFUSALS_IN_A_ROW_MAX: usize = 32;
@@ -48,6 +55,12 @@ struct Options {
     target: String,
     synchronous: &'static str,
     creates_schema: bool,
+}
+
+/// The version of `SQLite` that this program runs with, and whether it is one that can be used: whoever links to the
+/// system's has another one at run time than at build time.
+pub fn sqlite_version() -> (&'static str, bool) {
+    (rusqlite::version(), rusqlite::version_number() >= SQLITE_VERSION_MIN)
 }
 
 /// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`).
@@ -215,9 +228,11 @@ fn wait_for_lock(attempts: i32) -> bool {
 fn connect(options: &Options) -> Result<Connection, Failure> {
     create_private(&options.path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    // Where modes count, nothing but `create_private` makes the file: SQLite would let others read it.
+    #[cfg(not(unix))]
+    let flags = flags | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = Connection::open_with_flags(&options.path, flags)?;
     connection.busy_handler(Some(wait_for_lock))?;
     // Before the first table, or it has no effect: lets retention give pages back.
@@ -231,18 +246,27 @@ fn connect(options: &Options) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-/// Creates the file with mode 0600 if it is not there: logs are nobody else's business. A file that exists keeps
-/// its mode. Errors are left to `SQLite`, which says more about them.
+/// Creates the file with mode 0600 if it is not there: logs are nobody else's business. `SQLite` gives the files that it
+/// keeps beside it the same mode. A file that exists keeps its mode. A link is followed, as `SQLite` does, also to a
+/// file that is not there yet. Errors are left to `SQLite`, which says more about them.
+#[cfg(unix)]
 fn create_private(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        drop(created);
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mut path = path.to_path_buf();
+    for _ in 0..=LINKS_MAX {
+        let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        if created.is_ok() || path.exists() {
+            return;
+        }
+        // A link to nowhere counts as there, but is not.
+        let Ok(target) = std::fs::read_link(&path) else { return };
+        path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
     }
-    #[cfg(not(unix))]
-    let _ = path;
 }
+
+#[cfg(not(unix))]
+fn create_private(_path: &Path) {}
 
 /// Of the database and of its write-ahead log, which another `SQLite` may have deleted.
 fn identities(path: &Path) -> [Option<FileIdentity>; 2] {

@@ -1,5 +1,6 @@
 //! Looks at the server's first answer before the client library sees it: a server that is not who it seems to be must
-//! not be told the password.
+//! not be told the password. Looks at the length of every later one: the client library makes room for as much as the
+//! server announces, which may be 2 GiB.
 
 use crate::sinks::postgres::failure::{Cause, Failure, Phase};
 use std::io;
@@ -15,6 +16,12 @@ const HEAD_BYTES: usize = 9;
 /// Longest first answer: an error in words, or a list of methods. The same limit as libpq's for errors before the
 /// log-in (`MAX_ERRLEN`).
 const ANSWER_BYTES_MAX: u32 = 30_000;
+
+/// Kind and length of a message.
+const FRAME_BYTES: usize = 5;
+
+/// Longest later answer. Ours are a few rows of a few numbers, and what a server says of an error is far shorter, too.
+const MESSAGE_BYTES_MAX: u32 = 16 << 20;
 
 /// What this side can and may do.
 #[derive(Debug, Clone, Copy)]
@@ -71,10 +78,48 @@ impl Refusal {
     }
 }
 
+/// Where in the row of messages the stream is.
+#[derive(Debug, Default)]
+struct Frames {
+    head: [u8; FRAME_BYTES],
+    /// Bytes of the head that have come.
+    filled: usize,
+    /// Bytes of the message behind its head that are still to come.
+    left: usize,
+}
+
+impl Frames {
+    /// Goes on by what has come.
+    fn advance(&mut self, mut bytes: &[u8]) -> Result<(), Refusal> {
+        loop {
+            let body = self.left.min(bytes.len());
+            self.left -= body;
+            bytes = bytes.get(body..).unwrap_or_default();
+            let [byte, rest @ ..] = bytes else { return Ok(()) };
+            bytes = rest;
+            if let Some(place) = self.head.get_mut(self.filled) {
+                *place = *byte;
+            }
+            self.filled += 1;
+            if self.filled == FRAME_BYTES {
+                let [_, length @ ..] = self.head;
+                let length = u32::from_be_bytes(length);
+                if length > MESSAGE_BYTES_MAX {
+                    return Err(Refusal::Foreign);
+                }
+                // The length counts itself. What counts less is nonsense, and the client library says so.
+                self.left = (length as usize).saturating_sub(4);
+                self.filled = 0;
+            }
+        }
+    }
+}
+
 /// A stream that holds back what the server says first until it has been looked at.
 #[derive(Debug)]
 pub(super) struct Guarded<S> {
     stream: S,
+    frames: Frames,
     policy: Policy,
     head: [u8; HEAD_BYTES],
     /// Bytes of the head that have come.
@@ -87,7 +132,15 @@ pub(super) struct Guarded<S> {
 impl<S> Guarded<S> {
     /// Watches the first answer on `stream`.
     pub(super) fn new(stream: S, policy: Policy) -> Self {
-        Self { stream, policy, head: [0; HEAD_BYTES], filled: 0, passed: 0, is_seen: false }
+        Self {
+            stream,
+            frames: Frames::default(),
+            policy,
+            head: [0; HEAD_BYTES],
+            filled: 0,
+            passed: 0,
+            is_seen: false,
+        }
     }
 
     /// Whether the answer will do; `None` while too little of it is there.
@@ -154,14 +207,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if !this.is_seen {
             ready!(this.poll_head(context))?;
         }
+        let before = buffer.filled().len();
         let held = this.head.get(this.passed..this.filled).unwrap_or_default();
         if held.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(context, buffer);
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        } else {
+            let passing = held.get(..buffer.remaining()).unwrap_or(held);
+            buffer.put_slice(passing);
+            this.passed += passing.len();
         }
-        let passing = held.get(..buffer.remaining()).unwrap_or(held);
-        buffer.put_slice(passing);
-        this.passed += passing.len();
-        Poll::Ready(Ok(()))
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        Poll::Ready(this.frames.advance(new).map_err(io::Error::other))
     }
 }
 

@@ -148,6 +148,34 @@ fn an_answer_comes_through_unchanged_however_it_is_cut() {
 }
 
 #[test]
+fn a_later_answer_that_is_longer_than_any_is_not_waited_for() {
+    let welcome = b"R\0\0\0\x08\0\0\0\0";
+    let row = [&b"D\0\0\0\x0c"[..], &[7; 8], b"Z\0\0\0\x05I"].concat();
+    for length in [0x0100_0001_u32, 0x4000_0000, 0x7fff_ffff, u32::MAX] {
+        let long = [&b"D"[..], &length.to_be_bytes(), b"the beginning of it"].concat();
+        for piece_bytes in [1, 2, 4, 5, 9, 100] {
+            let sent = [&welcome[..], &row, &row, &long].concat();
+
+            let error = passed_on(&sent, piece_bytes, 100).expect_err("a refusal");
+
+            assert_eq!(error.to_string(), "the other side does not speak the protocol of Postgres");
+            let good = [&welcome[..], &row, &row].concat();
+            assert_eq!(passed_on(&good, piece_bytes, 3).unwrap(), good, "{piece_bytes}");
+        }
+    }
+}
+
+#[test]
+fn a_number_of_iterations_that_takes_hours_is_refused_at_once() {
+    let server = Server::start(asking_for(LogIn::Scram("2147483647")));
+    let begun = tokio::time::Instant::now();
+    let failure = failure(&with_password(target(&[at("db", server.port)])));
+    assert!(begun.elapsed() < LIMIT / 2, "{:?}", begun.elapsed());
+    assert!(text(&failure).contains("iteration"), "{failure:?}");
+    server.finish();
+}
+
+#[test]
 fn an_answer_that_will_not_do_is_seen_however_it_is_cut() {
     let answers: [&[u8]; 4] = [
         b"R\0\0\0\x08\0\0\0\x03",

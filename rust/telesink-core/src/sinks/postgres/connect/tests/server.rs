@@ -27,6 +27,8 @@ pub(super) enum LogIn {
     Welcome,
     /// An authentication request with this code and data; then it lets everybody in.
     Ask(u32, &'static [u8]),
+    /// SCRAM-SHA-256 with that number of iterations.
+    Scram(&'static str),
     /// An error with this SQLSTATE.
     Refuse(&'static str),
     Say(&'static [u8]),
@@ -154,6 +156,15 @@ pub(super) fn session(
             send(stream, b'R', &[&code.to_be_bytes(), data])?;
             let (_, password) = message(stream)?;
             seen.password = Some(password);
+        }
+        LogIn::Scram(iterations) => {
+            send(stream, b'R', &[&10_u32.to_be_bytes(), b"SCRAM-SHA-256\0\0"])?;
+            let (_, first) = message(stream)?;
+            let first = String::from_utf8_lossy(&first).into_owned();
+            let (_, nonce) = first.split_once("r=").expect("a nonce");
+            let challenge = format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i={iterations}");
+            send(stream, b'R', &[&11_u32.to_be_bytes(), challenge.as_bytes()])?;
+            return wait_for_end(stream);
         }
         LogIn::Refuse(code) => {
             let fields = format!("SFATAL\0VFATAL\0C{code}\0Mnot you\0\0");
