@@ -259,3 +259,29 @@ def test_F6_a_child_that_only_ends_runs_no_destructor_of_its_parents_threads(sub
     assert "Traceback" not in subject.stderr
     assert "Exception ignored" not in subject.stderr
     subjects.rows().check_exactly(subjects.keys())
+
+
+SIGNAL_BETWEEN_HOOKS = f"""{PRELUDE}
+import signal
+
+def tells_itself_to_end():
+    # Python code between two hooks of a fork: a signal that came meanwhile is handled right here.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+# Registered in front of telesink's: it runs behind that before a fork, and in front of it after the fork.
+os.register_at_fork(**{{sys.argv[1]: tells_itself_to_end}})
+import telesink
+telesink.install_logging(DSN, linger_seconds=30)
+telesink.install_signal_flush()
+log_many(log, 0, 50)
+os.fork()
+""".replace("import telesink\n", "", 1)
+
+
+@pytest.mark.parametrize("when", ["before", "after_in_parent"])
+def test_F4_a_flush_between_two_hooks_of_a_fork_does_not_wait_for_the_fork(subjects, when):
+    subject = subjects.start(SIGNAL_BETWEEN_HOOKS, when)
+
+    assert subject.ends() == -15
+    assert subject.own_lines == []
+    subjects.rows().check_exactly(subjects.keys())

@@ -42,6 +42,9 @@ static IS_CLOSING: AtomicBool = AtomicBool::new(false);
 thread_local! {
     /// Whether it is this thread.
     static CLOSES: Cell<bool> = const { Cell::new(false) };
+
+    /// How many times this thread keeps lanes out.
+    static HOLDS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Who is inside, and who wants to fork.
@@ -163,7 +166,16 @@ pub(crate) fn is_unsound() -> bool {
 /// Before a fork, in the parent: keeps lanes out. Answers whether none is inside; if not, [`wait`] for them. Then
 /// [`close`]; always followed by [`after_in_parent`] or [`after_in_child`].
 pub fn before() -> bool {
+    HOLDS.set(HOLDS.get() + 1);
     GATE.hold()
+}
+
+/// Lets lanes in again that this thread keeps out. Whoever is going to wait for lanes calls it: a signal that comes
+/// between two hooks of a fork may make its handler flush, and that would wait for lanes that wait for the fork.
+pub fn let_go() {
+    for _ in 0..HOLDS.replace(0) {
+        GATE.release();
+    }
 }
 
 /// Waits until no lane is inside, at most half a second. Answers whether all are out.
@@ -190,12 +202,12 @@ pub fn close() {
     sqlite::close_all();
 }
 
-/// After a fork, in the parent: lanes go on. To be called once for each [`before`].
+/// After a fork, in the parent: lanes go on. A second call does no harm.
 pub fn after_in_parent() {
     if CLOSES.replace(false) {
         IS_CLOSING.store(false, Ordering::SeqCst);
     }
-    GATE.release();
+    let_go();
 }
 
 /// After a fork, in the child: whoever was inside does not exist here.
@@ -205,6 +217,7 @@ pub fn after_in_child() {
         IS_UNSOUND.store(true, Ordering::SeqCst);
     }
     CLOSES.set(false);
+    HOLDS.set(0);
     IS_CLOSING.store(false, Ordering::SeqCst);
     GATE.reset();
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use telesink_core::clock;
+use telesink_core::fork;
 use telesink_core::pipeline::Flush;
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
@@ -93,6 +94,7 @@ impl Pipeline {
         edge("Pipeline.remove_sink", || {
             let process = self.process();
             let deadline = clock::monotonic() + seconds(timeout_seconds);
+            fork::let_go();
             let stats = py.detach(|| process.core.remove_lane(name, deadline));
             self.publish(|process| process.sources.retain(|source| source.name.as_deref() != Some(name)));
             stats.map(|stats| report::lane(py, &stats)).transpose()
@@ -205,6 +207,7 @@ impl Pipeline {
         edge("Pipeline.close", || {
             let process = self.process();
             let deadline = clock::monotonic() + seconds(timeout_seconds);
+            fork::let_go();
             let receipt = py.detach(|| process.core.close(deadline, stop));
             report::receipt(py, &receipt)
         })
@@ -256,6 +259,7 @@ impl FlushTicket {
     /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
     fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
         edge("FlushTicket.wait", || {
+            fork::let_go();
             let end = clock::monotonic() + seconds(timeout_seconds);
             loop {
                 if self.is_inherited() {

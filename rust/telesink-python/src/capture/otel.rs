@@ -39,7 +39,7 @@ pub(crate) fn set_inherited_span(py: Python<'_>, trace_id: [u8; 16], span_id: [u
     edge("set_inherited_span", || {
         if trace_id != [0; 16] && span_id != [0; 8] {
             // Somebody else was first, with what stood in the same variable.
-            drop(INHERITED.set(py, Ids { trace_id, span_id }));
+            let _is_first = INHERITED.set(py, Ids { trace_id, span_id }).is_ok();
         }
         Ok(())
     })
