@@ -74,7 +74,7 @@ def test_every_command_and_every_option_says_what_it_is_for():
 
     commands = typer.main.get_command(app).commands
 
-    assert {"demo", "prune", "query", "schema", "tail"} == set(commands)
+    assert {"check", "demo", "doctor", "prune", "query", "replay", "schema", "tail"} == set(commands)
     for command in commands.values():
         assert command.help
         assert [parameter.name for parameter in command.params if not parameter.help] == []

@@ -11,6 +11,7 @@ __all__ = [
     "VERSION",
     "ContextFields",
     "FlushTicket",
+    "Inspection",
     "Pipeline",
     "Prune",
     "RedactionSet",
@@ -19,12 +20,14 @@ __all__ = [
     "check_setting",
     "check_settings",
     "check_sink",
+    "describe_sink",
     "dsn_identity",
     "fork_detection",
     "parse_bytes",
     "parse_level",
     "parse_seconds",
     "process_generation",
+    "replay",
     "set_context_getter",
     "set_inherited_span",
     "table_definitions",
@@ -152,6 +155,39 @@ class Prune:
         """
 
 @final
+class Inspection:
+    """A destination that is open to be looked at."""
+
+    def __new__(
+        cls, dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]
+    ) -> Self:
+        """Open the destination and change nothing.
+
+        Raises ``ConfigError`` for a wrong DSN and ``TelesinkError`` for whatever else is in the way.
+        """
+    @property
+    def target(self) -> str:
+        """The destination without secrets."""
+    @property
+    def doing(self) -> str:
+        """What `count` is at, in words."""
+    def facts(self) -> dict[str, Any]:
+        """Tell what is known of the destination, by names that stay what they are."""
+    def count(self, letters: Sequence[tuple[str, int]], is_complete: bool) -> list[dict[str, Any]]:
+        """Count what is stored, by instance, the interpreter released.
+
+        `letters` are pairs of instance and number. With `is_complete` nothing was ever deleted.
+        """
+    def interrupt(self) -> None:
+        """End `count`, which another thread has called."""
+    def stored(self, wanted: Sequence[tuple[str, int]]) -> list[str]:
+        """Answer which of the records are stored: pairs of id and time in nanoseconds."""
+    def recent(self, instance: str, since_unix_nano: int) -> list[str]:
+        """Answer the messages that an instance has stored since a moment shortly ago."""
+    def forget(self, instance: str, since_unix_nano: int) -> int:
+        """Delete them, and the instance's row of the ledger. Answer how many records."""
+
+@final
 class ContextFields:
     """The fields bound in one context; immutable, shared by all records of the context."""
 
@@ -180,6 +216,13 @@ def check_settings(values: Sequence[tuple[str, str, str]]) -> None:
 def check_sink(sink: Mapping[str, Any]) -> int:
     """Check a sink as `Pipeline.add_sinks` would. Answer the least level that it would take."""
 
+def describe_sink(sink: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a sink as `Pipeline.add_sinks` would, and tell what it would be.
+
+    The keys are ``kind``, ``target`` (without secrets), ``stores_logs``, ``linger_default_seconds``,
+    ``level``, ``dead_letter``, ``dead_letter_bytes_max``, and ``from_dsn``: settings that its DSN changes.
+    """
+
 def dsn_identity(dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]) -> int:
     """Tell two DSNs apart by an opaque number: equal for the same target and options."""
 
@@ -197,6 +240,14 @@ def parse_seconds(text: str) -> float | None:
 
 def process_generation() -> int:
     """Number the processes that were forked from one another: the child of a fork has a new one."""
+
+def replay(
+    pipeline: Pipeline, otlp: bytes, id: str, instance: str, seq: int, logger: str
+) -> bool:
+    """Offer a record that was refused once, with the id that it had. Answer whether it was taken.
+
+    Raises ``ValueError`` with the reason if it is none that telesink writes.
+    """
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
     """Tell how to read the context variable. Once per process."""

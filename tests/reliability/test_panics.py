@@ -97,6 +97,10 @@ pipeline = telesink.Pipeline("memory://")
 source = _pipeline.sink_source("null://", {}, telesink.Settings())
 fields = _native.ContextFields({"a": 1})
 redaction = _native.RedactionSet([], [], [], [], True)
+with telesink.Pipeline("sqlite:///app.db") as stored:
+    stored.enqueue({"body": "stored"})
+inspection = _native.Inspection("sqlite:///app.db", [], os.getcwd())
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 CALLS = {
     "Pipeline": lambda: _native.Pipeline([], redaction),
     "Pipeline.add_sinks": lambda: pipeline._native.add_sinks([source]),
@@ -123,6 +127,17 @@ CALLS = {
     "RedactionSet.redact_text": lambda: redaction.redact_text("a"),
     "RedactionSet.hides_name": lambda: redaction.hides_name("a"),
     "Prune": lambda: _native.Prune("sqlite:///none.db", os.getcwd(), 1.0),
+    "Inspection": lambda: _native.Inspection("sqlite:///app.db", [], os.getcwd()),
+    "Inspection.target": lambda: inspection.target,
+    "Inspection.doing": lambda: inspection.doing,
+    "Inspection.facts": lambda: inspection.facts(),
+    "Inspection.count": lambda: inspection.count([], False),
+    "Inspection.interrupt": lambda: inspection.interrupt(),
+    "Inspection.stored": lambda: inspection.stored([]),
+    "Inspection.recent": lambda: inspection.recent(ID, 0),
+    "Inspection.forget": lambda: inspection.forget(ID, 0),
+    "describe_sink": lambda: _native.describe_sink(source),
+    "replay": lambda: _native.replay(pipeline._native, b"", ID, ID, 1, "shop"),
     "check_setting": lambda: _native.check_setting("linger_seconds", "1", "here"),
     "check_settings": lambda: _native.check_settings([]),
     "check_sink": lambda: _native.check_sink(source),

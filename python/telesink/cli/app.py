@@ -11,6 +11,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from telesink import ConfigError, __version__, _native
+from telesink.cli.commands import check, doctor, replay
 from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
@@ -100,7 +101,10 @@ def _show_version(is_wanted: bool) -> None:
     "  telesink tail app.db --no-follow --lines 100 --json order_id=1234\n\n"
     '  telesink query app.db "select level, count(*) from telesink_logs group by 1"\n\n'
     '  telesink prune postgresql://app@db/app --older-than "30 days" --dry-run\n\n'
-    "  telesink schema --dialect postgres | psql app"
+    "  telesink schema --dialect postgres | psql app\n\n"
+    "  telesink doctor sqlite:///app.db --app shop.main:configure\n\n"
+    "  telesink check postgresql://app@db/app --dead-letter refused.ndjson\n\n"
+    "  telesink replay refused.ndjson --to postgresql://app@db/app --dry-run"
 )
 def describe(
     _version: Annotated[
@@ -110,7 +114,7 @@ def describe(
         ),
     ] = False,
 ) -> None:
-    """Watch, query and prune what telesink stored, or see it at work."""
+    """Watch, query, check and prune what telesink stored, find out what is wrong, or see it at work."""
 
 
 @app.command()
@@ -265,3 +269,7 @@ def schema(
         print(_native.table_definitions(dialect.value, schema), end="")
     except ConfigError as error:
         raise CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE) from error
+
+
+for _command in (check, doctor, replay):
+    app.command()(_guarded(_command))

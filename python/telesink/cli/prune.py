@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 from types import FrameType, TracebackType
 from typing import Self
-from urllib.parse import quote
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -19,11 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 import telesink
 from telesink import _native
 from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
-from telesink.cli.reading import SCHEME, database_path
 from telesink.cli.render import NANO, escaped
-
-#: libpq's keyword form, `host=db dbname=app`.
-KEYWORDS = re.compile(r"\s*\w+\s*=")
+from telesink.cli.target import command_error_of, dsn_of
 
 #: A unit behind the number: "30" alone could be days to one and seconds to another.
 UNIT = re.compile(r"[^\W\d_]")
@@ -62,7 +58,7 @@ def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
     try:
         prune = _native.Prune(dsn, str(Path.cwd()), seconds)
     except telesink.TelesinkError as error:
-        raise _command_error(error) from error
+        raise command_error_of(error) from error
     scope = _scope(prune)
     console.print(f"records before {scope.before:%Y-%m-%d %H:%M:%S} UTC in {escaped(prune.target)}")
     if is_dry_run:
@@ -86,7 +82,7 @@ def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
     # Every piece is final as it is done, so an end on the way is told with what it has come to.
     _report(console, scope, deleted)
     if failed is not None:
-        raise _command_error(failed)
+        raise command_error_of(failed)
     if interrupted.is_set():
         console.print("interrupted: the rest is still there")
         return INTERRUPTED_EXIT_CODE
@@ -103,29 +99,6 @@ def age_seconds(text: str) -> float:
     if not seconds or UNIT.search(text) is None:
         raise CommandError(f"--older-than is `{escaped(text)}`", hint=AGE_EXPECTED, exit_code=USAGE_EXIT_CODE)
     return seconds
-
-
-def dsn_of(target: str) -> str:
-    """Return the DSN of a destination that was named by its DSN or by the path of a file that exists.
-
-    Raises:
-        CommandError: there is no such file.
-    """
-    text = target.strip()
-    found = SCHEME.match(text)
-    is_file = found[1].lower() == "sqlite" if found else not KEYWORDS.match(text) or Path(text).exists()
-    if not is_file:
-        return text
-    hint = "name the file that a program with telesink writes, or a DSN"
-    try:
-        path = database_path(text)
-    except CommandError as error:
-        # Its hints are about reading.
-        raise CommandError(error.message, hint=hint, exit_code=error.exit_code) from error
-    if not path.is_file():
-        what = f"{path} is a directory" if path.is_dir() else f"there is no file {path}"
-        raise CommandError(what, hint=hint, exit_code=USAGE_EXIT_CODE)
-    return text if found else f"sqlite:///{quote(str(path.absolute()))}"
 
 
 class PruneProgress:
@@ -231,9 +204,3 @@ def _about(rows: int | None) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _command_error(error: telesink.TelesinkError) -> CommandError:
-    if isinstance(error, telesink.ConfigError):
-        return CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE)
-    return CommandError(error.message, hint=error.hint)

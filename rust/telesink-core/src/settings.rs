@@ -199,6 +199,33 @@ impl Settings {
         Ok(true)
     }
 
+    /// All settings as texts that [`Settings::apply`] takes, in the order of [`Settings::NAMES`].
+    pub fn texts(&self) -> Vec<(&'static str, String)> {
+        let seconds = |duration: Duration| duration.as_secs_f64().to_string();
+        let optional = |duration: Option<Duration>| duration.map_or_else(|| "none".to_owned(), seconds);
+        let dead_letter = self.dead_letter.as_ref().map(|path| path.display().to_string());
+        let values = [
+            self.queue_records_max.to_string(),
+            self.queue_bytes_max.to_string(),
+            self.record_bytes_max.to_string(),
+            self.batch_records_max.to_string(),
+            self.batch_bytes_max.to_string(),
+            optional(self.linger),
+            self.urgent_level.to_string(),
+            self.when_full.name().to_owned(),
+            seconds(self.block_timeout),
+            seconds(self.retry_initial),
+            seconds(self.retry_max),
+            optional(self.max_age),
+            seconds(self.connect_timeout),
+            seconds(self.write_timeout),
+            seconds(self.exit_timeout),
+            dead_letter.unwrap_or_else(|| "none".to_owned()),
+            self.dead_letter_bytes_max.to_string(),
+        ];
+        Self::NAMES.iter().copied().zip(values).collect()
+    }
+
     /// Applies the settings that stand in the DSN or beside it, for one lane, and marks the names of all
     /// settings as known there. A relative `dead_letter` is completed with the base directory of the DSN.
     ///

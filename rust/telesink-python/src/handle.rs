@@ -309,7 +309,7 @@ impl Drop for FlushTicket {
 impl Pipeline {
     /// The pipeline of this process; built anew after a fork.
     #[inline]
-    fn process(&self) -> Guard<Arc<Process>> {
+    pub(crate) fn process(&self) -> Guard<Arc<Process>> {
         let process = self.process.load();
         if process.capture.generation == process::generation() {
             return process;

@@ -5,6 +5,7 @@ mod edge;
 mod errors;
 mod ffi;
 mod handle;
+mod inspection;
 mod patience;
 mod process;
 mod redaction;
@@ -28,6 +29,8 @@ mod _native {
     use super::edge::failpoints::arm_failpoint;
     #[pymodule_export]
     use super::handle::{FlushTicket, Pipeline};
+    #[pymodule_export]
+    use super::inspection::{Inspection, describe_sink, replay};
     #[pymodule_export]
     use super::process::{after_fork_in_parent, before_fork, fork_detection, process_generation, write_line};
     #[pymodule_export]

@@ -91,16 +91,25 @@ impl SinkSource {
         Self { name: Some(name.to_owned()), ..self }
     }
 
+    /// The settings without those in the DSN.
+    ///
+    /// # Errors
+    /// A value that its setting does not take.
+    pub(crate) fn named_settings(&self) -> Result<Settings, ConfigError> {
+        let mut settings = Settings::documented();
+        for (name, value, origin) in &self.settings {
+            settings.apply(name, value, origin)?;
+        }
+        Ok(settings)
+    }
+
     /// Checks everything and touches nothing. The name is empty if none was given.
     ///
     /// # Errors
     /// Unknown scheme, option or value; a setting that does not hold for one sink; a name that cannot be shown.
     pub(crate) fn plan(&self) -> Result<LaneSpec, ConfigError> {
         let source = self;
-        let mut settings = Settings::documented();
-        for (name, value, origin) in &source.settings {
-            settings.apply(name, value, origin)?;
-        }
+        let mut settings = self.named_settings()?;
         let mut dsn = Dsn::parse(&source.dsn, &source.options, &source.base_directory)?;
         let plan = sinks::plan(&mut dsn)?;
         settings.take_from(&mut dsn)?;

@@ -109,13 +109,19 @@ fn plan(
         .map_err(|_| ConfigError::new("the age is no length of time", "give a number of seconds"))?;
     let mut dsn = Dsn::parse(dsn, &[], base_directory)?;
     let plan = prune::plan(&mut dsn)?;
+    let settings = take_what_a_lane_takes(&mut dsn)?;
+    Ok((plan, settings, Age { older_than, now_unix_nano: clock::unix_nano() }))
+}
+
+/// Takes what is left of a DSN when the sink has taken its own options.
+pub(crate) fn take_what_a_lane_takes(dsn: &mut Dsn) -> Result<Settings, ConfigError> {
     let mut settings = Settings::documented();
-    settings.take_from(&mut dsn)?;
+    settings.take_from(dsn)?;
     // They choose what a lane takes and have no meaning here.
     dsn.take_level("level")?;
     dsn.take_list("include")?;
     dsn.take_list("exclude")?;
     dsn.finish()?;
     settings.check()?;
-    Ok((plan, settings, Age { older_than, now_unix_nano: clock::unix_nano() }))
+    Ok(settings)
 }

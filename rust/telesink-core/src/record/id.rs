@@ -84,6 +84,12 @@ pub fn format_uuid(id: &[u8; 16], out: &mut [u8; 36]) {
     uuid::Uuid::from_bytes(*id).hyphenated().encode_lower(out);
 }
 
+/// Reads an id in the usual 36-character form.
+pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    // The library reads other forms, too; ids are compared as they are written.
+    if text.len() != 36 { None } else { uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

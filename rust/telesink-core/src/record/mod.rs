@@ -8,6 +8,7 @@ pub mod encode;
 pub mod exception;
 pub mod id;
 pub mod json;
+pub mod letter;
 pub mod level;
 mod pool;
 pub mod tables;

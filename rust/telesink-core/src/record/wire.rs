@@ -71,8 +71,9 @@ pub fn end_nested(out: &mut [u8], start: usize) {
     out[at + 3] = (length >> 21) as u8 & 0x7f;
 }
 
-/// Reads the fields of one message in order. Ends at the first malformed byte: everything that telesink
-/// reads was written by telesink, so that is a bug to see in tests, not an input to report.
+/// Reads the fields of one message in order. Ends at the first malformed byte: what sinks read was written by
+/// telesink, so that is a bug to see in tests, not an input to report. Dead letters are looked at before, by
+/// [`super::letter`].
 #[derive(Debug, Clone)]
 pub struct Fields<'a> {
     rest: &'a [u8],
@@ -82,6 +83,11 @@ impl<'a> Fields<'a> {
     /// Starts at the first field of `message`.
     pub fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
+    }
+
+    /// Whether everything was read: whoever reads what others wrote asks this at the end.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
     }
 
     #[inline]

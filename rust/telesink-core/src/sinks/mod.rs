@@ -1,6 +1,7 @@
 //! Sinks: one destination each, used by one thread. A sink knows nothing of queues, retries or threads.
 
 pub mod console;
+pub mod inspect;
 pub mod memory;
 pub mod null;
 pub mod postgres;

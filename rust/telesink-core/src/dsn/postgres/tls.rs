@@ -43,6 +43,13 @@ pub(super) fn read(values: &mut Values<'_>, environment: &Environment) -> Result
     Ok(Tls { mode, roots, certificate, key, is_direct })
 }
 
+impl SslMode {
+    /// Its name in libpq.
+    pub fn word(self) -> &'static str {
+        word(self)
+    }
+}
+
 fn word(mode: SslMode) -> &'static str {
     MODES.iter().find(|(_, other)| *other == mode).map_or("", |(word, _)| word)
 }

@@ -8,6 +8,7 @@ use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::sinks::Limits;
 use crate::sinks::prune::{Age, OldPartition, Piece, Prune, Scope};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -26,9 +27,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// A connection of its own.
 #[derive(Debug)]
 pub struct Maintenance {
-    options: Options,
+    options: Arc<Options>,
     runtime: Runtime,
-    connected: Connected,
+    pub(super) connected: Connected,
 }
 
 impl Maintenance {
@@ -38,10 +39,10 @@ impl Maintenance {
     /// The outer one: an option is wrong. The inner one: the server is not to be had.
     pub fn connect(dsn: &mut Dsn, limits: Limits) -> Result<Result<Self, WriteError>, ConfigError> {
         let options = Options::take_from(dsn)?;
-        Ok(Self::open(options, limits))
+        Ok(Self::open(Arc::new(options), limits))
     }
 
-    pub(super) fn open(options: Options, limits: Limits) -> Result<Self, WriteError> {
+    pub(super) fn open(options: Arc<Options>, limits: Limits) -> Result<Self, WriteError> {
         let limit = options.limits(limits).connect;
         let opened = build_runtime().and_then(|runtime| {
             let connected = runtime.block_on(connect(&options.target, limit, 0))?;
@@ -58,7 +59,7 @@ impl Maintenance {
     /// # Errors
     /// They are missing and cannot be made, or are newer than this telesink.
     pub fn prepare(&self) -> Result<(), WriteError> {
-        let Options { names, creates_schema, .. } = &self.options;
+        let Options { names, creates_schema, .. } = &*self.options;
         self.run(async || schema::prepare(&self.connected.client, names, *creates_schema).await)
     }
 
@@ -89,8 +90,17 @@ impl Maintenance {
         self.run(async || retention::sweep_ledger(client, names, instance).await)
     }
 
-    fn run<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, WriteError> {
-        self.attempt(work).map_err(|failure| failure.judge(&self.options.shown))
+    pub(super) fn run<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, WriteError> {
+        self.run_for(PIECE_MAX, work)
+    }
+
+    pub(super) fn run_for<T>(
+        &self,
+        limit: Duration,
+        work: impl AsyncFnOnce() -> Result<T, Failure>,
+    ) -> Result<T, WriteError> {
+        let done = self.runtime.block_on(within(limit, Phase::Schema, work()));
+        done.map_err(|failure| failure.judge(&self.options.shown))
     }
 
     fn attempt<T>(&self, work: impl AsyncFnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
@@ -119,7 +129,7 @@ struct TablePrune {
 
 /// Connects, and looks for what is old.
 pub(super) fn prune(options: Options, limits: Limits, age: Age) -> Result<Box<dyn Prune>, WriteError> {
-    let maintenance = Maintenance::open(options, limits)?;
+    let maintenance = Maintenance::open(Arc::new(options), limits)?;
     let (client, names) = (&maintenance.connected.client, &maintenance.options.names);
     let (old, rows) = maintenance.run(async || {
         let found = retention::find_old(client, names, age.older_than, age.now_unix_nano).await?;

@@ -4,6 +4,7 @@
 mod connect;
 mod copy;
 mod failure;
+mod inspect;
 mod ledger;
 pub mod maintenance;
 mod partitions;
@@ -15,6 +16,7 @@ mod tls;
 mod transaction;
 mod unique;
 
+use super::inspect::InspectPlan;
 use super::prune::PrunePlan;
 use super::{Batch, Limits, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
@@ -71,6 +73,13 @@ pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let target = options.shown.clone();
     Ok(PrunePlan::new(target, move |limits, age| maintenance::prune(options, limits, age)))
+}
+
+/// Plans to look at the tables.
+pub(super) fn plan_inspect(dsn: &mut Dsn) -> Result<InspectPlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    let target = options.shown.clone();
+    Ok(InspectPlan::new(target, move |limits| inspect::open(options, limits)))
 }
 
 impl Options {

@@ -5,6 +5,7 @@
 //! connection never crosses a fork.
 
 mod failure;
+mod inspect;
 mod ledger;
 mod prune;
 mod schema;
@@ -13,6 +14,7 @@ mod write;
 
 pub use schema::{DDL, VERSION};
 
+use super::inspect::InspectPlan;
 use super::prune::PrunePlan;
 use super::{Batch, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
@@ -80,6 +82,12 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     Ok(PrunePlan::new(options.target.clone(), move |settings, age| prune::open(options, settings, age)))
+}
+
+/// Plans to look at the file.
+pub(super) fn plan_inspect(dsn: &mut Dsn) -> Result<InspectPlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    Ok(InspectPlan::new(options.target.clone(), move |_| inspect::open(options)))
 }
 
 impl Options {

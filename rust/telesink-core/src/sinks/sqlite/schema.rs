@@ -79,7 +79,7 @@ pub(super) fn check_present(connection: &Connection) -> Result<(), Failure> {
     version(connection)?.map_or_else(|| Err(Failure::no_tables()), check)
 }
 
-fn version(connection: &Connection) -> Result<Option<i64>, Failure> {
+pub(super) fn version(connection: &Connection) -> Result<Option<i64>, Failure> {
     let has_meta: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'telesink_meta')",
         [],

@@ -8,7 +8,7 @@ mod socket;
 pub(super) mod tests;
 
 use super::failure::{Cause, Failure, Phase};
-use crate::dsn::postgres::{Host, SessionAttributes, Target};
+use crate::dsn::postgres::{Host, SessionAttributes, SslMode, Target};
 pub(super) use login::Wire;
 use login::{Attempt, Opened, Task};
 use socket::Address;
@@ -20,7 +20,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 #[derive(Debug)]
 #[cfg_attr(
     not(test),
-    expect(dead_code, reason = "what is known of the server is for messages yet to be written")
+    expect(dead_code, reason = "what a server says by itself is asked for where it is needed")
 )]
 pub(super) struct Connected {
     /// The client library's half.
@@ -33,14 +33,19 @@ pub(super) struct Connected {
     pub(super) in_hot_standby: Option<bool>,
     /// Who can read what is sent.
     pub(super) wire: Wire,
+    /// How TLS was to be used with this server.
+    pub(super) ssl_mode: SslMode,
+    /// Whether nothing leaves this machine on the way to it.
+    pub(super) is_local: bool,
     task: Task,
 }
 
 impl Connected {
-    fn new(opened: Opened, host: &Host) -> Self {
+    fn new(opened: Opened, target: &Target, host: &Host) -> Self {
         let Opened { client, task, server_version, in_hot_standby, wire } = opened;
+        let (ssl_mode, is_local) = (target.ssl_mode_for(host), host.is_local());
         let host = shown(host);
-        Self { client, host, server_version, in_hot_standby, wire, task }
+        Self { client, host, server_version, in_hot_standby, wire, ssl_mode, is_local, task }
     }
 
     /// Says good-bye and closes the socket, within `limit` if the server goes along, and in any case then.
@@ -75,7 +80,7 @@ pub(super) async fn connect(target: &Target, limit: Duration, random: u64) -> Re
         }
         for address in &addresses {
             match attempt(target, host, address, limit).await {
-                Ok(opened) => return Ok(Connected::new(opened, host)),
+                Ok(opened) => return Ok(Connected::new(opened, target, host)),
                 Err(failure) => {
                     let is_final = concerns_all(&failure);
                     worst.note(target, host, failure);

@@ -59,7 +59,7 @@ impl Names {
     }
 
     /// The schema, quoted, if one was given.
-    pub(super) fn schema(&self) -> Option<&str> {
+    pub(in super::super) fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
 

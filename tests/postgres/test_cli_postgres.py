@@ -1,0 +1,312 @@
+"""`telesink doctor`, `check` and `replay` on real servers."""
+
+import contextlib
+import datetime as dt
+import json
+import signal
+
+import pytest
+import trustme
+from command_line import running, telesink
+from postgres.observing import letters, make_tables, records
+from postgres.servers import Database, newest_with_tls
+from waiting import wait_until
+
+from telesink import Pipeline
+
+CANARY = "hunter2-canary"
+
+#: What the certificate is for; `hostaddr` says where it really is.
+HOST = "db.example.com"
+
+PLANT = "ALTER TABLE telesink_logs ADD CONSTRAINT planted CHECK (logger <> 'refused') NOT VALID"
+
+
+def store(database, count=10, refused=(), **options):
+    """Write records as a program; those at the places `refused` have that logger."""
+    with Pipeline(database.dsn(), **options) as pipeline:
+        assert pipeline.enqueue_many(records(count, refused)) == count
+        assert pipeline.flush(30).pending == 0
+
+
+def report(command, *arguments, **options):
+    result = telesink(command, *arguments, "--json", **options)
+    assert result.stdout.startswith("{"), result.stderr
+    return result.returncode, json.loads(result.stdout)
+
+
+def doctor(*arguments, **options):
+    code, found = report("doctor", *arguments, **options)
+    return code, {one["check"]: one for one in found["checks"]}
+
+
+# --- check ------------------------------------------------------------------------------------------------
+
+
+def test_a_database_without_holes_is_clean_and_rows_that_are_gone_are_named(each_database):
+    store(each_database)
+
+    clean, before = report("check", each_database.dsn())
+    each_database.sql("DELETE FROM telesink_logs WHERE seq IN (3, 4, 10)")
+    code, after = report("check", each_database.dsn())
+
+    assert (clean, before["rows"], before["missing"]) == (0, 10, 0)
+    (account,) = after["instances"]
+    assert (code, account["unexplained_ranges"]) == (1, [[3, 4], [10, 10]])
+    assert account["ledger_seq"] == 10
+
+
+def test_a_loss_marker_is_a_reason_and_a_number_twice_is_not(database):
+    store(database)
+    database.sql("DELETE FROM telesink_logs WHERE seq IN (3, 4)")
+    database.sql(
+        "UPDATE telesink_logs SET logger = 'telesink', event_name = 'telesink.loss', "
+        """attributes = '{"seq_from": 3, "seq_to": 4}' WHERE seq = 5"""
+    )
+    database.sql("INSERT INTO telesink_logs SELECT * FROM telesink_logs WHERE seq = 7")
+
+    code, found = report("check", database.dsn())
+
+    assert (code, found["covered"], found["unexplained"], found["duplicates"]) == (1, 2, 0, 1)
+
+
+def test_attributes_that_are_no_markers_stop_nothing(database):
+    store(database)
+    for attributes in ("[]", '"x"', '{"seq_from": {}, "seq_to": null}', '{"telesink.original_seq": []}'):
+        database.sql(
+            "UPDATE telesink_logs SET logger = 'telesink', event_name = 'telesink.loss', attributes = %s",
+            attributes,
+        )
+
+        assert report("check", database.dsn())[0] == 0
+
+
+def test_the_tables_are_looked_for_in_the_schema_of_the_dsn(database):
+    store(database)
+
+    result = telesink("check", database.dsn(schema="elsewhere"))
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "the telesink tables are not there" in result.stderr
+
+
+def test_whoever_may_not_read_is_told_so(writer):
+    database, role = writer
+    make_tables(database)
+
+    result = telesink("check", database.dsn(user=role))
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "permission denied" in result.stderr
+
+
+def test_ctrl_c_ends_the_statement_of_the_server(direct_database):
+    make_tables(direct_database)
+    with direct_database.server.connect(direct_database.name) as other, other.transaction():
+        # Whoever changes the table keeps everybody else waiting.
+        other.execute("LOCK TABLE telesink_logs IN ACCESS EXCLUSIVE MODE")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telesink' "
+            "AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with running("check", direct_database.dsn()) as checking:
+            wait_until(lambda: direct_database.sql(waiting) == [(1,)], "the statement waits")
+            code = checking.interrupt(signal.SIGINT)
+            wait_until(lambda: direct_database.sql(waiting) == [(0,)], "the statement is over")
+
+    assert code == 130
+
+
+# --- replay -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dead(database, tmp_path):
+    """The dead-letter file of a program three of whose ten records were refused."""
+    make_tables(database)
+    database.sql(PLANT)
+    store(database, refused={2, 5, 8}, dead_letter=tmp_path / "dead.ndjson")
+    return tmp_path / "dead.ndjson"
+
+
+def test_refused_records_arrive_once_with_their_ids_and_times(database, dead):
+    refused_again = telesink("replay", dead, "--to", database.dsn())
+    database.sql("ALTER TABLE telesink_logs DROP CONSTRAINT planted")
+
+    first = telesink("replay", dead, "--to", database.dsn())
+    second = telesink("replay", dead, "--to", database.dsn())
+    code, found = report("check", database.dsn())
+
+    assert refused_again.returncode == 1
+    assert "refused again  3" in refused_again.stdout
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "stored already  3" in second.stdout
+    rows = database.sql("SELECT id::text, ts FROM telesink_logs WHERE logger = 'refused' ORDER BY body")
+    for (name, ts), letter in zip(rows, letters(dead), strict=True):
+        micros = letter["record"]["time_unix_nano"] // 1_000
+        assert name == letter["id"]
+        assert ts == dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+    assert database.count() == (10, 10)
+    assert (code, found["replayed"], found["unexplained"]) == (0, 3, 0)
+
+
+def test_dead_letters_go_to_a_database_that_has_no_tables_yet(database, dead, direct_database):
+    fresh = Database(direct_database.server, direct_database.server.create_database())
+
+    result = telesink("replay", dead, "--to", fresh.dsn())
+
+    assert result.returncode == 0
+    assert fresh.count() == (3, 3)
+
+
+# --- doctor -----------------------------------------------------------------------------------------------
+
+
+def test_a_good_server_passes_every_check_and_is_left_as_it_was(each_database):
+    store(each_database)
+
+    code, found = doctor(each_database.dsn())
+
+    assert code == 0
+    assert {one["status"] for one in found.values()} == {"ok", "skipped"}
+    assert found["write"]["facts"]["is_read_back"] is True
+    assert found["write"]["facts"]["is_deleted"] is True
+    assert each_database.count() == (10, 10)
+    assert report("check", each_database.dsn())[0] == 0
+    assert abs(found["clock"]["facts"]["skew_seconds"]) < 1
+
+
+def test_nothing_is_made_and_written_if_that_is_not_wanted(database):
+    code, found = doctor(database.dsn(), "--no-write")
+
+    assert code == 0
+    assert "the first record makes them" in found["tables"]["text"]
+    assert database.sql("SELECT to_regclass('telesink_logs')") == [(None,)]
+
+
+def test_a_role_without_rights_is_told_the_statements_that_give_them(writer):
+    database, role = writer
+    make_tables(database)
+
+    code, found = doctor(database.dsn(user=role, create_schema="false"))
+
+    assert (code, found["rights"]["status"]) == (1, "failed")
+    grants = found["rights"]["next_step"].split("; ")
+    assert f"GRANT INSERT ON telesink_logs TO {role}" in grants
+    for grant in grants:
+        database.sql(grant)
+    mended, found = doctor(database.dsn(user=role, create_schema="false"))
+    assert (mended, found["rights"]["status"]) == (0, "ok")
+    assert "SELECT on telesink_logs" in found["rights"]["text"]
+    assert "the role may not read" in found["write"]["text"]
+    assert database.count() == (1, 1)
+
+
+def test_a_role_that_may_make_no_tables_is_told_so(writer):
+    database, role = writer
+
+    code, found = doctor(database.dsn(user=role), "--no-write")
+
+    assert (code, found["rights"]["status"]) == (1, "failed")
+    assert "may make no tables" in found["rights"]["text"]
+
+
+def test_a_clock_that_is_wrong_is_worth_a_warning(writer):
+    database, role = writer
+    # A function of that name in front of the server's own, for this role alone.
+    database.sql("CREATE SCHEMA late")
+    database.sql(
+        "CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+        "$$ SELECT pg_catalog.clock_timestamp() - interval '90 seconds' $$"
+    )
+    database.sql(f"GRANT USAGE ON SCHEMA late TO {role}")
+    database.sql(f"ALTER ROLE {role} SET search_path = late, pg_catalog, public")
+
+    _, found = doctor(database.dsn(user=role), "--no-write")
+
+    assert found["clock"]["status"] == "warning"
+    assert -91 < found["clock"]["facts"]["skew_seconds"] < -89
+    assert "behind ours" in found["clock"]["text"]
+
+
+def test_a_standby_takes_no_writes(make_server, make_standby):
+    standby = make_standby(make_server())
+
+    code, found = doctor(standby.dsn(target_session_attrs="any"), "--no-write")
+
+    assert (code, found["connection"]["status"]) == (1, "failed")
+    assert "it is a standby" in found["connection"]["text"]
+
+
+@pytest.fixture(scope="module")
+def secure_server(workshops):
+    """A server that asks for a password, and encrypts with a certificate of its own authority."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert(HOST)
+    server = workshops(newest_with_tls()).cluster().start()
+    with contextlib.closing(server):
+        server.add_file("server.crt", b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        server.add_file("server.key", certificate.private_key_pem.bytes())
+        server.change(ssl_cert_file="server.crt", ssl_key_file="server.key", ssl="on")
+        server.sql(f"CREATE ROLE app LOGIN SUPERUSER PASSWORD '{CANARY}'")
+        server.set_access("host all all 127.0.0.1/32 scram-sha-256")
+        yield server, authority
+
+
+def secure_dsn(server, password=CANARY, **options):
+    return server.dsn(user=f"app:{password}", host=HOST, hostaddr="127.0.0.1", **options)
+
+
+@pytest.mark.parametrize(
+    ("mode", "protocol", "expected"),
+    [
+        ("require", "TLSv1.3", "the server is not verified (sslmode=require); nothing leaves this machine"),
+        ("verify-full", "TLSv1.3", "the server's certificate is verified (sslmode=verify-full)"),
+        ("disable", None, "not encrypted (sslmode=disable); nothing leaves this machine"),
+    ],
+)
+def test_how_the_line_is_encrypted_is_told(secure_server, tmp_path, mode, protocol, expected):
+    server, authority = secure_server
+    root = tmp_path / "root.pem"
+    authority.cert_pem.write_to_path(root)
+    more = {"sslrootcert": str(root)} if mode == "verify-full" else {}
+
+    _, found = doctor(secure_dsn(server, sslmode=mode, **more), "--no-write")
+
+    assert found["tls"]["status"] == "ok"
+    assert expected in found["tls"]["text"]
+    assert found["tls"]["facts"]["tls_protocol"] == protocol
+
+
+def test_a_server_that_cannot_be_verified_is_no_connection(secure_server):
+    server, _ = secure_server
+
+    code, found = doctor(secure_dsn(server, sslmode="verify-full"))
+
+    assert (code, found["connection"]["status"]) == (1, "failed")
+    assert "sslrootcert=" in found["connection"]["next_step"]
+    assert found["write"]["status"] == "skipped"
+
+
+@pytest.mark.parametrize("command", [("doctor",), ("check",), ("doctor", "--json"), ("check", "--json")])
+def test_a_wrong_password_is_told_and_never_shown(secure_server, command):
+    server, _ = secure_server
+    dsn = secure_dsn(server, password="wrong-canary", sslmode="require")
+
+    result = telesink(*command, dsn)
+
+    assert result.returncode == 1
+    assert "password" in result.stdout + result.stderr
+    assert "wrong-canary" not in result.stdout + result.stderr
+
+
+def test_no_output_of_a_good_run_shows_the_password(secure_server, tmp_path):
+    server, _ = secure_server
+    dsn = secure_dsn(server, sslmode="require")
+
+    for more in ((), ("--json",)):
+        for command in (("doctor", dsn), ("check", dsn), ("doctor",)):
+            result = telesink(*command, *more, TELESINK_DSN=dsn, PGPASSWORD=CANARY, folder=tmp_path)
+
+            assert result.returncode == 0
+            assert CANARY not in result.stdout + result.stderr
