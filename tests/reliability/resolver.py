@@ -21,6 +21,10 @@ class SlowResolver:
         """Whether somebody waits for an answer, or did."""
         return self._asked.exists()
 
+    def forget(self):
+        """As if nobody had asked yet."""
+        self._asked.unlink(missing_ok=True)
+
     def release(self):
         """Answer from now on."""
         self._go.touch()
