@@ -3,6 +3,8 @@
 use crate::support::{batches_of, close, eager, lane, offer_all, pipeline};
 use crate::{Direct, bodies, connect, database, number, plan_at, texts};
 use std::sync::Arc;
+use std::time::Duration;
+use telesink_core::clock;
 use telesink_core::error::WriteError;
 use telesink_core::record::Record;
 use telesink_core::sinks::{Batch, Outcome, Route, Sink, SinkFactory, SinkPlan};
@@ -167,7 +169,9 @@ fn a_lane_that_loses_every_third_answer_stores_each_of_10_000_batches_once() {
     let pipeline = pipeline(SinkPlan { factory, ..plan }, batches_of(3));
 
     offer_all(&pipeline, (0..30_000).map(|number| number.to_string()));
-    close(&pipeline);
+    // Beyond the usual limit: 14,999 transactions, and 4,999 pauses between them.
+    let receipt = pipeline.close(clock::monotonic() + Duration::from_mins(2), true);
+    assert!(receipt.is_complete(), "not closed in time: {receipt:?}");
 
     let expected: Vec<String> = (0..30_000).map(|number| number.to_string()).collect();
     assert_eq!(bodies(&path), expected);
