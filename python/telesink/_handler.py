@@ -10,7 +10,7 @@ import weakref
 
 from telesink import _lifecycle, _native
 from telesink._pipeline import Pipeline, dsn_list, level_number
-from telesink._secret import hidden, hidden_options
+from telesink._secret import Hidden, hidden, hidden_options
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -200,7 +200,7 @@ def dsns_or_default(dsn: str | Sequence[str] | None, *, console: bool) -> list[s
     if dsn is None:
         named = hidden(os.environ.get("TELESINK_DSN", "").strip())
         if named:
-            return hidden(_BETWEEN_DSNS.split(named))
+            return [Hidden(one) for one in _BETWEEN_DSNS.split(named)]
         is_terminal = console and sys.stderr is not None and sys.stderr.isatty()
         return [_DSN_DEFAULT, "console://"] if is_terminal else [_DSN_DEFAULT]
     found = dsn_list(dsn)

@@ -11,7 +11,7 @@ from telesink._execution import adopt_trace
 from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
-from telesink._secret import hidden, hidden_options
+from telesink._secret import Hidden, hidden, hidden_options
 from telesink._settings import Settings, is_setting
 from telesink._stats import Receipt, Stats, pipeline_stats, sink_stats
 from telesink.exceptions import ConfigError
@@ -350,8 +350,8 @@ def _option_text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple, set, frozenset)):
-        return hidden(",".join(str(item) for item in value))
-    return hidden(str(value))
+        return Hidden(",".join(str(item) for item in value))
+    return Hidden(str(value))
 
 
 def level_number(level: int | str) -> int:

@@ -80,7 +80,7 @@ impl Inspection {
     /// The destination without secrets.
     #[getter]
     fn target(&self) -> PyResult<&str> {
-        edge("Inspection.target", || Ok(&self.target))
+        edge("Inspection.target", || Ok(self.target.as_str()))
     }
 
     /// What `count` is at, in words.
