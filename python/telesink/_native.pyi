@@ -242,7 +242,12 @@ def process_generation() -> int:
     """Number the processes that were forked from one another: the child of a fork has a new one."""
 
 def replay(
-    pipeline: Pipeline, otlp: bytes, id: str, instance: str, seq: int, logger: str
+    pipeline: Pipeline,
+    otlp: bytes,
+    id: str,  # noqa: A002 - what the letter calls it
+    instance: str,
+    seq: int,
+    logger: str,
 ) -> bool:
     """Offer a record that was refused once, with the id that it had. Answer whether it was taken.
 

@@ -217,8 +217,8 @@ class Subjects:
             whole = bytes(self._bytes)
         return [key for key in KEY.iter_unpack(whole) if (key[0] == pid if pid else key[0] != 0)]
 
-    def rows(self):
-        return Rows(self.database)
+    def rows(self, logger=None):
+        return Rows(self.database, logger)
 
 
 @contextlib.contextmanager
@@ -237,24 +237,27 @@ def locked(path):
 
 
 class Rows:
-    """What a database holds, in the order it was stored."""
+    """What a database holds, in the order it was stored; only the keys of one logger, if it is named."""
 
-    def __init__(self, path):
+    def __init__(self, path, logger=None):
         with reading(path) as connection:
             found = connection.execute(
-                "SELECT body, instance, seq, event_name, attributes FROM telesink_logs ORDER BY row_id"
+                "SELECT body, logger, instance, seq, event_name, attributes FROM telesink_logs "
+                "ORDER BY row_id"
             ).fetchall()
-        self._read(found)
+        self._read(found, logger)
 
-    def _read(self, found):
+    def _read(self, found, logger=None):
         self.keys = []
         self.losses = []
         self.seqs: dict[str, list[int]] = {}
         self.instances: dict[int, set[str]] = {}
-        for body, instance, seq, event_name, attributes in found:
+        for body, name, instance, seq, event_name, attributes in found:
             self.seqs.setdefault(instance, []).append(seq)
             if event_name == LOSS_EVENT:
                 self.losses.append(json.loads(attributes))
+                continue
+            if logger not in (None, name):
                 continue
             pid, thread, counter = body.split(" ", 3)[:3]
             self.keys.append((int(pid), int(thread), int(counter)))

@@ -24,7 +24,7 @@ class PostgresRows(Rows):
     """What the tables hold, for the oracle of `delivery`: in the order of each instance."""
 
     def __init__(self, database):
-        columns = "body, instance::text, seq, event_name, attributes::text"
+        columns = "body, logger, instance::text, seq, event_name, attributes::text"
         self._read(database.sql(f"SELECT {columns} FROM telesink_logs ORDER BY instance, seq"))
 
 

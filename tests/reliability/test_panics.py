@@ -176,11 +176,10 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 telesink.flush(), pipeline.flush()
-stats = telesink.stats()["memory"], pipeline.stats()
 handler = logging.getLogger().handlers[0]
 print(json.dumps({
     "became": became,
-    "rejected": [handler.stats().rejected, pipeline.stats().rejected],
+    "rejected": [dict(handler.stats().rejected), dict(pipeline.stats().rejected)],
     "kept": [[one["body"] for one in kept] for kept in (telesink.recent(), pipeline.recent())],
 }))
 """
@@ -209,5 +208,5 @@ def test_I2_a_panic_at_any_entry_is_an_error_and_for_a_record_a_count_and_the_th
     assert became.keys() == {name for name, _ in entries()} - unreached
     assert told["rejected"] == [{"panic": 1}, {"panic": 1}]
     assert told["kept"] == [["kept"], ["kept"]]
-    lines = [line for line in finished.stderr.splitlines() if line.startswith("telesink: ")]
+    lines = [line for line in finished.stderr.splitlines() if line.startswith("telesink: a panic ")]
     assert len(lines) == len(became) + 2, lines

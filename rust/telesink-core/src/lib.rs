@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+mod descriptors;
 pub mod diagnostics;
 pub mod dsn;
 pub mod error;

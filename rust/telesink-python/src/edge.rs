@@ -24,13 +24,13 @@ pub(crate) fn edge<T>(entry: &'static str, work: impl FnOnce() -> PyResult<T>) -
     })
 }
 
-/// Panics if a test has asked for it.
+#[cfg(feature = "failpoints")]
+pub(crate) use failpoints::reach;
+
+/// Where a module made for tests panics on demand.
+#[cfg(not(feature = "failpoints"))]
 #[inline]
-pub(crate) fn reach(entry: &'static str) {
-    #[cfg(feature = "failpoints")]
-    failpoints::reach(entry);
-    let _entry = entry;
-}
+pub(crate) fn reach(_entry: &'static str) {}
 
 /// Panics on demand. No wheel is built with this feature.
 #[cfg(feature = "failpoints")]
@@ -46,7 +46,8 @@ pub(crate) mod failpoints {
         *ARMED.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
-    pub(super) fn reach(entry: &'static str) {
+    /// Panics if a test has asked for it.
+    pub(crate) fn reach(entry: &'static str) {
         let armed = ARMED.lock().unwrap_or_else(PoisonError::into_inner).take_if(|armed| armed == entry);
         if armed.is_some() {
             std::panic::panic_any("a test asked for it");

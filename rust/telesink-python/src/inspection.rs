@@ -21,6 +21,7 @@ use telesink_core::sinks::inspect::{self, Account, Book, Fact, Inspect, InspectP
 
 /// Checks a sink as `add_sinks` would, adds nothing, and tells what it would be.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
 pub(crate) fn describe_sink(py: Python<'_>, sink: SinkSource) -> PyResult<Bound<'_, PyDict>> {
     edge("describe_sink", || {
         let described = sink.plan().and_then(|spec| Ok((sink.named_settings()?, spec)));
@@ -110,6 +111,7 @@ impl Inspection {
     }
 
     /// Counts what is stored, by instance, the interpreter released. `letters` are pairs of instance and number.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
     fn count<'py>(
         &self,
         py: Python<'py>,
@@ -142,6 +144,7 @@ impl Inspection {
     }
 
     /// Which of the records are stored: pairs of id and time in nanoseconds.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
     fn stored(&self, py: Python<'_>, wanted: Vec<(String, u64)>) -> PyResult<Vec<String>> {
         edge("Inspection.stored", || {
             let ids =

@@ -12,6 +12,7 @@ mod redaction;
 mod report;
 mod settings;
 mod sources;
+mod sqlite_calls;
 mod sqlite_locks;
 mod tables;
 
@@ -54,6 +55,7 @@ mod _native {
         }
         module.add("SQLITE_VERSION", version)?;
         super::process::install();
+        super::sqlite_calls::install();
         super::sqlite_locks::install();
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(crate) fn install() {}
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use crate::sqlite_calls::is_own;
     use libc::{c_int, flock};
 
     /// `fcntl` with each lock command exchanged for the one of open file descriptions.
@@ -40,6 +41,9 @@ mod linux {
     /// # Safety
     /// As for `fcntl`; for the three lock commands `argument` points to a `flock`.
     pub(super) unsafe extern "C" fn fcntl(descriptor: c_int, command: c_int, argument: *mut flock) -> c_int {
+        if !is_own(descriptor) {
+            return -1;
+        }
         let exchanged = match command {
             libc::F_GETLK => libc::F_OFD_GETLK,
             libc::F_SETLK => libc::F_OFD_SETLK,

@@ -1,5 +1,6 @@
 //! The dead-letter file: refused records, one JSON object a line, with the reason.
 
+use crate::descriptors::Identity;
 use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
 use crate::sinks::Entry;
 use std::fs::File;
@@ -15,7 +16,7 @@ const REASON_BYTES_MAX: usize = 500;
 pub(super) struct DeadLetter {
     path: PathBuf,
     bytes_max: u64,
-    file: Option<File>,
+    file: Option<(File, Option<Identity>)>,
 }
 
 /// Why and by whom a record was refused.
@@ -65,9 +66,19 @@ impl DeadLetter {
     }
 
     fn file(&mut self) -> io::Result<&mut File> {
+        if let Some((file, identity)) = &self.file
+            && Identity::of(file) != *identity
+        {
+            // The program has closed it, and the number leads to a file of its own.
+            std::mem::forget(self.file.take());
+        }
         match &mut self.file {
-            Some(file) => Ok(file),
-            empty => Ok(empty.insert(open_private(&self.path)?)),
+            Some((file, _)) => Ok(file),
+            empty => {
+                let file = open_private(&self.path)?;
+                let identity = Identity::of(&file);
+                Ok(&mut empty.insert((file, identity)).0)
+            }
         }
     }
 }

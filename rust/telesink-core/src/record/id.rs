@@ -87,7 +87,7 @@ pub fn format_uuid(id: &[u8; 16], out: &mut [u8; 36]) {
 /// Reads an id in the usual 36-character form.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     // The library reads other forms, too; ids are compared as they are written.
-    if text.len() != 36 { None } else { uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes) }
+    if text.len() == 36 { uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes) } else { None }
 }
 
 #[cfg(test)]

@@ -102,10 +102,10 @@ fn check(message: &[u8], header: &mut Header) -> Result<bool, &'static str> {
                 is_replayed |= pair(bytes).0 == ORIGINAL_SEQ;
             }
             (9, Wire::Bytes(id)) => {
-                header.trace_id = id.try_into().map_err(|_| "its trace id has no 16 bytes")?
+                header.trace_id = id.try_into().map_err(|_| "its trace id has no 16 bytes")?;
             }
             (10, Wire::Bytes(id)) => {
-                header.span_id = id.try_into().map_err(|_| "its span id has no 8 bytes")?
+                header.span_id = id.try_into().map_err(|_| "its span id has no 8 bytes")?;
             }
             (11, Wire::Fixed64(time)) => header.observed_unix_nano = check_time(time)?,
             (1..=3 | 5 | ATTRIBUTES | 9..=12, _) => return Err("a field has another type than in OTLP"),

@@ -1,9 +1,10 @@
 //! Work on the tables outside of any pipeline: for the command line, and for whoever keeps a database in order.
 
 use super::connect::{Connected, connect};
+use super::event_loop::build_runtime;
 use super::failure::{Failure, Phase};
 use super::session::within;
-use super::{CLOSE_MAX, Options, build_runtime, partitions, retention, schema};
+use super::{CLOSE_MAX, Options, partitions, retention, schema};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::sinks::Limits;

@@ -3,6 +3,7 @@
 
 mod connect;
 mod copy;
+mod event_loop;
 mod failure;
 mod inspect;
 mod ledger;
@@ -22,12 +23,12 @@ use super::{Batch, Limits, Outcome, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::dsn::postgres::{Environment, Target, target};
 use crate::error::{ConfigError, WriteError};
+use event_loop::EventLoop;
 use failure::{Cause, Failure, Phase};
 use schema::Names;
 use session::{Session, Transaction, within};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
 
 /// What keeps a record from being stored twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,9 +118,6 @@ const KEEP_MIN: Duration = Duration::from_hours(24);
 /// SQLSTATE: there is no such table.
 const UNDEFINED_TABLE: &str = "42P01";
 
-/// Threads that may hang in the system's resolver at once; the connection itself needs none.
-const RESOLVER_THREADS_MAX: usize = 2;
-
 /// How long a clean good-bye may take.
 const CLOSE_MAX: Duration = Duration::from_millis(500);
 
@@ -128,7 +126,7 @@ struct PostgresSink {
     options: Arc<Options>,
     limits: Limits,
     /// Made by the first write: a plan must not touch the outside world.
-    runtime: Option<Runtime>,
+    event_loop: Option<EventLoop>,
     session: Option<Session>,
     /// Most records sent in one transaction; falls while the way to the server is too slow for a whole batch.
     records_max: usize,
@@ -144,7 +142,7 @@ impl PostgresSink {
         Self {
             options,
             limits,
-            runtime: None,
+            event_loop: None,
             session: None,
             records_max: usize::MAX,
             maintenance_at: 0,
@@ -153,13 +151,23 @@ impl PostgresSink {
     }
 
     fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
-        let runtime = match self.runtime.take() {
-            Some(runtime) => runtime,
-            None => build_runtime()?,
+        self.forget_if_closed();
+        let event_loop = match self.event_loop.take() {
+            Some(event_loop) => event_loop,
+            None => EventLoop::new()?,
         };
-        let result = runtime.block_on(self.write_now(batch));
-        self.runtime = Some(runtime);
+        let result = event_loop.run(self.write_now(batch));
+        self.event_loop = Some(event_loop);
         result
+    }
+
+    /// Forgets the connection if the program has closed its descriptors: their numbers may be somebody else's now.
+    fn forget_if_closed(&mut self) {
+        if self.event_loop.as_ref().is_some_and(|event_loop| !event_loop.is_intact()) {
+            // To drop it would wake the event loop, by a write to one of them.
+            std::mem::forget(self.session.take());
+            self.event_loop = None;
+        }
     }
 
     async fn write_now(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
@@ -247,16 +255,6 @@ fn is_too_slow(failure: &Failure) -> bool {
         }
 }
 
-fn build_runtime() -> Result<Runtime, Failure> {
-    Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(RESOLVER_THREADS_MAX)
-        .thread_name("telesink-resolv")
-        .build()
-        .map_err(|error| Failure::new(Phase::Connect, Cause::Lost(format!("no event loop: {error}"))))
-}
-
 impl Sink for PostgresSink {
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         if batch.entries.is_empty() {
@@ -267,8 +265,14 @@ impl Sink for PostgresSink {
     }
 
     fn close(&mut self) -> Result<(), WriteError> {
-        if let (Some(runtime), Some(session)) = (&self.runtime, self.session.take()) {
-            runtime.block_on(session.close(CLOSE_MAX));
+        self.forget_if_closed();
+        if let (Some(event_loop), Some(session)) = (&self.event_loop, self.session.take()) {
+            let closing = async {
+                session.close(CLOSE_MAX).await;
+                Ok(())
+            };
+            // It closes the socket in any case.
+            drop(event_loop.run(closing));
         }
         Ok(())
     }
@@ -276,10 +280,8 @@ impl Sink for PostgresSink {
 
 impl Drop for PostgresSink {
     fn drop(&mut self) {
+        self.forget_if_closed();
+        // Before the event loop, which it belongs to.
         self.session = None;
-        if let Some(runtime) = self.runtime.take() {
-            // A thread may hang in the resolver for as long as that likes.
-            runtime.shutdown_background();
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! Several processes may write to one file: each has its own connection, opened on its own lane's thread. A
 //! connection never crosses a fork.
 
+mod descriptors;
 mod failure;
 mod inspect;
 mod ledger;
@@ -12,6 +13,7 @@ mod schema;
 mod slot;
 mod write;
 
+pub use descriptors::{note_lost as note_lost_descriptor, set_check as set_descriptor_check};
 pub use schema::{DDL, VERSION};
 
 use super::inspect::InspectPlan;
@@ -154,7 +156,7 @@ impl SqliteSink {
         });
         if let Err(failure) = &result {
             let keeps_connection = slot.as_ref().is_some_and(|open| open.connection.is_autocommit());
-            if !failure.spares_connection() || !keeps_connection {
+            if !failure.spares_connection() || !keeps_connection || descriptors::are_lost() {
                 *slot = None;
             }
         }
@@ -190,7 +192,18 @@ impl Sink for SqliteSink {
             return Ok(Outcome::default());
         }
         let _inside = fork::enter();
-        match self.write_batch(batch) {
+        if !descriptors::begin() {
+            // SQLite shares what it knows of a file among connections, so all of them have to go.
+            close_all();
+        }
+        let mut answer = self.write_batch(batch);
+        if answer.is_err() && descriptors::are_lost() {
+            // In the middle of the batch. The ledger says what became of it.
+            close_all();
+            descriptors::begin();
+            answer = self.write_batch(batch);
+        }
+        match answer {
             Ok(outcome) => {
                 let all_refused = outcome.refused.len() == batch.entries.len();
                 self.refusals_in_a_row =
@@ -229,6 +242,10 @@ impl Drop for SqliteSink {
 
 /// Waits before the next attempt to get a lock that another connection holds; gives up at once for a fork.
 fn wait_for_lock(attempts: i32) -> bool {
+    if descriptors::are_lost() {
+        // It is not held: the descriptor that it was asked of is gone.
+        return false;
+    }
     let pause = usize::try_from(attempts).ok().and_then(|index| BUSY_PAUSES_MILLIS.get(index));
     pause.is_some_and(|millis| fork::sleep_unless_wanted(Duration::from_millis(*millis)))
 }

@@ -1,10 +1,12 @@
 //! Sockets to a server, and the addresses behind a name.
 
+use crate::descriptors::Identity;
 use crate::dsn::postgres::{Host, Target};
 use crate::sinks::postgres::failure::{Cause, Failure, Phase};
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io;
+use std::mem::forget;
 use std::net::{IpAddr, SocketAddr};
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -122,11 +124,13 @@ fn socket_address(host: &Host) -> Result<Vec<Address>, Failure> {
 /// Opens a socket, without a time limit of its own.
 pub(super) async fn open(address: &Address, target: &Target) -> Result<Socket, Failure> {
     let opened = match address {
-        Address::Tcp(address) => open_tcp(*address, target).await.map(Socket::Tcp),
+        Address::Tcp(address) => open_tcp(*address, target).await.map(Stream::Tcp),
         #[cfg(unix)]
-        Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+        Address::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
     };
-    opened.map_err(|error| Failure::new(Phase::Connect, Cause::Lost(format!("{address}: {error}"))))
+    opened
+        .map(Socket::new)
+        .map_err(|error| Failure::new(Phase::Connect, Cause::Lost(format!("{address}: {error}"))))
 }
 
 async fn open_tcp(address: SocketAddr, target: &Target) -> io::Result<TcpStream> {
@@ -145,9 +149,16 @@ async fn open_tcp(address: SocketAddr, target: &Target) -> io::Result<TcpStream>
     Ok(stream)
 }
 
-/// An open socket.
+/// An open socket, as long as the program leaves it open.
 #[derive(Debug)]
-pub(super) enum Socket {
+pub(super) struct Socket {
+    /// Gone once the number was found to lead to something else.
+    stream: Option<Stream>,
+    identity: Option<Identity>,
+}
+
+#[derive(Debug)]
+pub(super) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -157,11 +168,36 @@ pub(super) enum Socket {
 macro_rules! with {
     ($socket:expr, $stream:ident => $work:expr) => {
         match $socket {
-            Socket::Tcp($stream) => $work,
+            Stream::Tcp($stream) => $work,
             #[cfg(unix)]
-            Socket::Unix($stream) => $work,
+            Stream::Unix($stream) => $work,
         }
     };
+}
+
+impl Socket {
+    fn new(stream: Stream) -> Self {
+        let identity = with!(&stream, stream => Identity::of(stream));
+        Self { stream: Some(stream), identity }
+    }
+
+    /// The socket itself, if the number still leads to it. If not, it is forgotten: somebody else closes it.
+    pub(super) fn own(&mut self) -> io::Result<&mut Stream> {
+        if let Some(stream) = &self.stream
+            && with!(stream, stream => Identity::of(stream)) != self.identity
+        {
+            forget(self.stream.take());
+        }
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "the program has closed the socket");
+        self.stream.as_mut().ok_or_else(closed)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Leaves nothing to be closed if the number is somebody else's.
+        drop(self.own().map(|_| ()));
+    }
 }
 
 impl AsyncRead for Socket {
@@ -170,13 +206,13 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        with!(self.get_mut(), stream => Pin::new(stream).poll_read(context, buffer))
+        with!(self.get_mut().own()?, stream => Pin::new(stream).poll_read(context, buffer))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        with!(self.get_mut(), stream => Pin::new(stream).poll_write(context, bytes))
+        with!(self.get_mut().own()?, stream => Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -184,7 +220,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        with!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(context, slices))
+        with!(self.get_mut().own()?, stream => Pin::new(stream).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -192,10 +228,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self.get_mut(), stream => Pin::new(stream).poll_flush(context))
+        with!(self.get_mut().own()?, stream => Pin::new(stream).poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(context))
+        with!(self.get_mut().own()?, stream => Pin::new(stream).poll_shutdown(context))
     }
 }

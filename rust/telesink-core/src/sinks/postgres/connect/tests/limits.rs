@@ -102,11 +102,10 @@ fn kernel_limits(change: impl Fn(&mut Target)) -> (bool, Duration, Duration, u32
     change(&mut target);
     let limits = super::runtime().block_on(async {
         let addresses = socket::resolve(&target.hosts[0], LIMIT).await.unwrap();
-        let socket::Socket::Tcp(stream) = socket::open(&addresses[0], &target).await.unwrap() else {
-            panic!("no TCP")
-        };
+        let mut socket = socket::open(&addresses[0], &target).await.unwrap();
+        let socket::Stream::Tcp(stream) = socket.own().unwrap() else { panic!("no TCP") };
         assert!(stream.nodelay().unwrap());
-        let socket = socket2::SockRef::from(&stream);
+        let socket = socket2::SockRef::from(&*stream);
         (
             socket.keepalive().unwrap(),
             socket.tcp_keepalive_time().unwrap(),
