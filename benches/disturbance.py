@@ -9,17 +9,17 @@ logging thread fell behind: the rate that it reached stands beside it, and what 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benches import machine, registry, runner, timing
+from benches import registry, runner, timing
 from benches.tables import disturbance_table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 NAME = "disturbance"
@@ -100,33 +100,24 @@ class _LoggingThread:
             time.sleep(0.001)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches disturbance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"contestants, with commas: {', '.join(registry.CONTESTANTS)}")
-    runner.add_common_options(parser, RUNS)
-    return parser
-
-
 def main(argv: list[str]) -> None:
-    arguments = build_parser().parse_args(argv)
-    machine.refuse_debug_build()
-    load = machine.load_at_start()
-    # A full queue and a queue with losses are no fair neighbours: their work is not done.
-    names = [
-        name for name in registry.chosen(arguments.only) if name not in {"telesink_full", "otel_default"}
-    ]
+    runner.main(
+        argv,
+        NAME,
+        __doc__,
+        runs=RUNS,
+        known=registry.CONTESTANTS,
+        measure_all=_measure_all,
+        table=disturbance_table,
+    )
+
+
+def _measure_all(arguments: argparse.Namespace, runs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     windows = _QUICK_WINDOWS if arguments.quick else _WINDOWS
-    runs = runner.runs_of(arguments, RUNS)
-    watch = runner.Stopwatch()
-    results = runner.interleaved(
-        [runner.Task(NAME, "measure", {"contestant": name, "windows": windows}) for name in names], runs
-    )
-    found = runner.report(
-        NAME, {"runs": runs, "windows": windows, "load_at_start": load}, results, watch.seconds
-    )
-    print(disturbance_table(found))
-    runner.save(found, arguments, is_complete=arguments.only is None)
+    tasks = [
+        runner.Task(NAME, "measure", {"contestant": name, "windows": windows})
+        for name in registry.chosen(arguments.only)
+        # A full queue and a queue with losses are no fair neighbours: their work is not done.
+        if name not in {"telesink_full", "otel_default"}
+    ]
+    return {"windows": windows}, runner.interleaved(tasks, runs)

@@ -12,14 +12,16 @@ counted afterwards.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benches import contestants, machine, registry, runner, targets, timing, workload
 from benches.tables import hot_path_tables
+
+if TYPE_CHECKING:
+    import argparse
 
 NAME = "hot_path"
 RUNS = 3
@@ -122,12 +124,7 @@ def tasks(names: list[str], cases: list[tuple[str, str, int]], records: int) -> 
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches hot_path",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"contestants, with commas: {', '.join(registry.CONTESTANTS)}")
+    parser = runner.parser_of(NAME, __doc__, registry.CONTESTANTS)
     parser.add_argument("--scenario", action="append", choices=workload.ALL_SCENARIOS)
     parser.add_argument("--mode", action="append", choices=("flood", "paced"))
     parser.add_argument("--threads", action="append", type=int, choices=(1, 2, 4, 8))

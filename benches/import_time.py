@@ -5,15 +5,17 @@ threads, and the processor time of an open pipeline that has nothing to do.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benches import machine, ours, runner
 from benches.tables import import_tables
+
+if TYPE_CHECKING:
+    import argparse
 
 NAME = "import_time"
 RUNS = 15
@@ -98,34 +100,29 @@ def measure_idle(*, scratch: str, seconds: float) -> dict[str, Any]:
     }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches import_time",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"modules, with commas: {', '.join(MODULES)}")
-    runner.add_common_options(parser, RUNS)
-    return parser
-
-
 def main(argv: list[str]) -> None:
-    arguments = build_parser().parse_args(argv)
-    machine.refuse_debug_build()
-    load = machine.load_at_start()
-    installed = machine.versions()
-    wanted = arguments.only.split(",") if arguments.only else list(MODULES)
-    if unknown := set(wanted) - set(MODULES):
-        sys.exit(f"error: unknown module {min(unknown)!r}, known are {', '.join(MODULES)}")
-    wanted = [module for module in wanted if installed[MODULES[module]] != "not installed"]
+    runner.main(
+        argv,
+        NAME,
+        __doc__,
+        runs=RUNS,
+        known=MODULES,
+        kind="module",
+        measure_all=_measure_all,
+        table=import_tables,
+    )
 
-    runs = runner.runs_of(arguments, RUNS)
+
+def _measure_all(arguments: argparse.Namespace, runs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    installed = machine.versions()
+    wanted = runner.chosen(arguments.only, MODULES, "module")
+    tasks = [
+        runner.Task(NAME, "measure", {"module": module})
+        for module in wanted
+        if installed[MODULES[module]] != "not installed"
+    ]
     idle = {"seconds": _QUICK_IDLE_SECONDS if arguments.quick else _IDLE_SECONDS}
-    watch = runner.Stopwatch()
-    tasks = [runner.Task(NAME, "measure", {"module": module}) for module in wanted]
     runner.interleaved(tasks, 1)  # compiles to bytecode, and fills the system's cache
     results = runner.interleaved([runner.Task(NAME, "measure_logging", {}), *tasks], runs)
     results += runner.interleaved([runner.Task(NAME, "measure_idle", idle)], min(runs, 3))
-    found = runner.report(NAME, {"runs": runs, "load_at_start": load}, results, watch.seconds)
-    print(import_tables(found))
-    runner.save(found, arguments, is_complete=arguments.only is None)
+    return {}, results

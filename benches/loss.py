@@ -6,7 +6,6 @@ Shares of the records that were logged, counted at the destination; a record tha
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import sqlite3
@@ -15,11 +14,14 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benches import machine, runner
 from benches.loss_program import OF_A_CHILD, STARTS, WORKERS
 from benches.tables import markdown
+
+if TYPE_CHECKING:
+    import argparse
 
 NAME = "loss"
 RUNS = 2
@@ -122,36 +124,18 @@ def _cell(runs: list[dict[str, Any]]) -> str:
     return text + (f", {twice:,} twice" if twice else "") + (", hangs" if hangs else "")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches loss",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"contestants, with commas: {', '.join(STARTS)}")
-    runner.add_common_options(parser, RUNS)
-    return parser
-
-
 def main(argv: list[str]) -> None:
-    arguments = build_parser().parse_args(argv)
-    machine.refuse_debug_build()
-    load = machine.load_at_start()
+    runner.main(argv, NAME, __doc__, runs=RUNS, known=STARTS, measure_all=_measure_all, table=loss_table)
+
+
+def _measure_all(arguments: argparse.Namespace, runs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     installed = machine.versions()
-    wanted = arguments.only.split(",") if arguments.only else list(STARTS)
-    if unknown := set(wanted) - set(STARTS):
-        sys.exit(f"error: unknown contestant {min(unknown)!r}, known are {', '.join(STARTS)}")
-    wanted = [name for name in wanted if installed.get(name, "") != "not installed"]
+    wanted = runner.chosen(arguments.only, STARTS)
     records = _QUICK_RECORDS if arguments.quick else RECORDS
-    runs = runner.runs_of(arguments, RUNS)
-    watch = runner.Stopwatch()
     tasks = [
         runner.Task(NAME, "measure", {"contestant": name, "ending": ending, "records": records})
         for name in wanted
+        if installed.get(name, "") != "not installed"
         for ending in ENDINGS
     ]
-    results = runner.interleaved(tasks, runs)
-    settings = {"runs": runs, "load_at_start": load, "records": records}
-    found = runner.report(NAME, settings, results, watch.seconds)
-    print(loss_table(found))
-    runner.save(found, arguments, is_complete=arguments.only is None)
+    return {"records": records}, runner.interleaved(tasks, runs)

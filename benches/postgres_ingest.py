@@ -9,7 +9,6 @@ INSERT for each row, which commits every 100. Rows were made before the clock st
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ from benches.postgres_rows import BATCH_ROWS, CHUNK_BYTES, TABLE, RowMaker
 from benches.postgres_tables import TITLES, postgres_table, postgres_targets
 
 if TYPE_CHECKING:
+    import argparse
+
     from benches.postgres_rows import Template
 
 NAME = "postgres_ingest"
@@ -112,12 +113,7 @@ def _server_seconds(postmaster: int) -> float:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches postgres_ingest",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"contestants, with commas: {', '.join(TITLES)}")
+    parser = runner.parser_of(NAME, __doc__, TITLES)
     parser.add_argument("--rows", type=int, help=f"rows, at most {ROWS_MAX:,} ({ROWS:,}, which needs 3 GB)")
     runner.add_common_options(parser, RUNS)
     return parser
@@ -125,9 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     arguments = build_parser().parse_args(argv)
-    wanted = arguments.only.split(",") if arguments.only else list(TITLES)
-    if unknown := set(wanted) - set(TITLES):
-        raise SystemExit(f"error: unknown contestant {min(unknown)!r}, known are {', '.join(TITLES)}")
+    wanted = runner.chosen(arguments.only, TITLES)
     machine.refuse_debug_build()
     program = postgres_limit.build() if "limit_rust" in wanted else None
     load = machine.load_at_start()

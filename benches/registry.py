@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benches import contestants, machine, ours, peers
+from benches import contestants, machine, ours, peers, runner
 from benches.contestants import Contestant
 
 _ALL = (
@@ -91,9 +91,7 @@ def chosen(only: str | None) -> list[str]:
 
     An unknown name ends the program; one that is not installed is left out with a word about it.
     """
-    wanted = set(only.split(",")) if only else set(CONTESTANTS)
-    if unknown := wanted - set(CONTESTANTS):
-        sys.exit(f"error: unknown contestant {min(unknown)!r}, known are {', '.join(CONTESTANTS)}")
+    wanted = runner.chosen(only, CONTESTANTS)
     installed = machine.versions()
     names = []
     for name, contestant in CONTESTANTS.items():

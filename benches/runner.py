@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -18,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benches import machine
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 RESULTS = Path(__file__).parent / "results"
 _ROOT = Path(__file__).parents[1]
@@ -140,6 +140,56 @@ def save(found: dict[str, Any], arguments: argparse.Namespace, *, is_complete: b
     # One line for each run: small, and readable in a diff.
     path.write_text(f'{head.removesuffix("}").rstrip()},\n "results": [\n{rows}\n ]\n}}\n')
     print(f"raw results: {path.name}", file=sys.stderr)
+
+
+def main(
+    argv: list[str],
+    name: str,
+    description: str | None,
+    *,
+    runs: int,
+    known: Iterable[str],
+    kind: str = "contestant",
+    measure_all: Callable[[argparse.Namespace, int], tuple[dict[str, Any], list[dict[str, Any]]]],
+    table: Callable[[dict[str, Any]], str],
+) -> None:
+    """
+    A benchmark with no options but `--only` and the common ones: prints its table, and keeps the results.
+
+    `measure_all` is given the options and the number of runs; it answers settings to be kept, and results.
+    """
+    parser = parser_of(name, description, known, kind)
+    add_common_options(parser, runs)
+    arguments = parser.parse_args(argv)
+    machine.refuse_debug_build()
+    load = machine.load_at_start()
+    runs = runs_of(arguments, runs)
+    watch = Stopwatch()
+    settings, results = measure_all(arguments, runs)
+    found = report(name, {"runs": runs, "load_at_start": load, **settings}, results, watch.seconds)
+    print(table(found))
+    save(found, arguments, is_complete=arguments.only is None)
+
+
+def parser_of(
+    name: str, description: str | None, known: Iterable[str], kind: str = "contestant"
+) -> argparse.ArgumentParser:
+    """A parser that knows `--only`."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benches {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", help=f"{kind}s, with commas: {', '.join(known)}")
+    return parser
+
+
+def chosen(only: str | None, known: Iterable[str], kind: str = "contestant") -> list[str]:
+    """What `--only` names, in its order (default: all); an unknown name ends the program."""
+    wanted = only.split(",") if only else list(known)
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"error: unknown {kind} {min(unknown)!r}, known are {', '.join(known)}")
+    return wanted
 
 
 def add_common_options(parser: argparse.ArgumentParser, runs: int, more: str = "") -> None:

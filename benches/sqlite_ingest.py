@@ -10,7 +10,6 @@ title.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from benches import contestants, machine, ours, python_ingest, ready, runner, wo
 from benches.tables import sqlite_table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 NAME = "sqlite_ingest"
@@ -134,12 +134,7 @@ def _counters(before: int) -> dict[str, int]:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benches sqlite_ingest",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--only", help=f"contestants, with commas: {', '.join(TITLES)}")
+    parser = runner.parser_of(NAME, __doc__, TITLES)
     parser.add_argument("--rows", type=int, help=f"rows, at most {ROWS_MAX:,} ({ROWS:,}, which needs 2 GB)")
     runner.add_common_options(parser, RUNS)
     return parser
@@ -147,9 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     arguments = build_parser().parse_args(argv)
-    wanted = arguments.only.split(",") if arguments.only else list(TITLES)
-    if unknown := set(wanted) - set(TITLES):
-        raise SystemExit(f"error: unknown contestant {min(unknown)!r}, known are {', '.join(TITLES)}")
+    wanted = runner.chosen(arguments.only, TITLES)
     machine.refuse_debug_build()
     load = machine.load_at_start()
     rows = arguments.rows or (_QUICK_ROWS if arguments.quick else ROWS)

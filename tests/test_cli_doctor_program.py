@@ -21,6 +21,14 @@ def program(folder, text):
     (folder / "shop.py").write_text(text)
 
 
+def warning(check, folder, text, *options):
+    """What this check warns of in a program."""
+    program(folder, text)
+    _, found = doctor("--app", "shop", *options, folder=folder)
+    assert status(found, check)[0] == "warning"
+    return found[check]
+
+
 def test_without_the_program_it_is_said_what_was_not_looked_at(path):
     _, found = doctor(path)
 
@@ -66,34 +74,32 @@ root.addHandler(type("LoggingHandler", (logging.Handler,), module)())""",
     ],
 )
 def test_handlers_that_would_duplicate_records_are_named(tmp_path, setup, expected):
-    program(
+    found = warning(
+        "handlers",
         tmp_path,
         f"import logging, telesink\nroot = logging.getLogger()\ntelesink.install_logging('null://')\n{setup}\n",
+        "--no-write",
     )
 
-    _, found = doctor("--app", "shop", "--no-write", folder=tmp_path)
-
-    assert status(found, "handlers")[0] == "warning"
-    assert expected in found["handlers"]["text"]
-    assert found["handlers"]["next_step"]
+    assert expected in found["text"]
+    assert found["next_step"]
 
 
 def test_a_formatter_without_effect_is_named(tmp_path):
-    program(
+    found = warning(
+        "formatter",
         tmp_path,
         "import logging, telesink\n"
         "handler = telesink.install_logging('null://')\n"
         "handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))\n",
     )
 
-    _, found = doctor("--app", "shop", folder=tmp_path)
-
-    assert status(found, "formatter")[0] == "warning"
-    assert "%(asctime)s %(message)s" in found["formatter"]["text"]
+    assert "%(asctime)s %(message)s" in found["text"]
 
 
 def test_loggers_that_do_not_arrive_are_named(tmp_path):
-    program(
+    found = warning(
+        "loggers",
         tmp_path,
         "import logging, telesink\n"
         "telesink.install_logging('null://')\n"
@@ -101,19 +107,13 @@ def test_loggers_that_do_not_arrive_are_named(tmp_path):
         "logging.getLogger('off').disabled = True\n",
     )
 
-    _, found = doctor("--app", "shop", folder=tmp_path)
-
-    assert status(found, "loggers")[0] == "warning"
-    assert "alone (does not propagate), off (disabled)" in found["loggers"]["text"]
+    assert "alone (does not propagate), off (disabled)" in found["text"]
 
 
 def test_a_program_without_a_handler_is_told_what_to_call(tmp_path):
-    program(tmp_path, "import logging\nlogging.basicConfig()\n")
+    found = warning("handlers", tmp_path, "import logging\nlogging.basicConfig()\n")
 
-    _, found = doctor("--app", "shop", folder=tmp_path)
-
-    assert status(found, "handlers")[0] == "warning"
-    assert "telesink.install_logging()" in found["handlers"]["next_step"]
+    assert "telesink.install_logging()" in found["next_step"]
 
 
 @pytest.mark.parametrize(

@@ -298,11 +298,35 @@ class Lost:
         found = set(stored)
         self.keys = [key for key in keys if key not in found]
         self.by_process = Counter(pid for pid, _, _ in self.keys)
+        #: The most that one process lost.
+        self.by_process_max = max(self.by_process.values(), default=0)
         last = {}
         for pid, thread, counter in stored:
             last[pid, thread] = counter
         #: Whether each thread lost nothing but its last records.
         self.is_tail = all(last.get((pid, thread), -1) < counter for pid, thread, counter in self.keys)
+
+
+def check_killed(rows, keys, killed):
+    """
+    Check that killed processes doubled nothing and lost nothing but their last records.
+
+    `killed` holds the moment of each by its pid, in microseconds as `log_until_killed` numbers the records.
+    Answers what was lost, and the age of the oldest of it in seconds.
+    """
+    rows.check_once()
+    rows.check_order()
+    rows.check_dense()
+    stored, lost = set(rows.keys), Lost(keys, rows.keys)
+    # A record that is stored although its key was not told yet: killed between the two.
+    assert all(count <= 4 for count in Counter(pid for pid, _, _ in stored.difference(keys)).values())
+    longest = max((killed[pid] - counter for pid, _, counter in lost.keys), default=0) / 1e6
+    print(
+        f"{len(keys)} accepted, {len(lost.keys)} lost in {len(lost.by_process)} of {len(killed)} kills, "
+        f"at most {lost.by_process_max} at once, none older than {longest * 1e3:.0f} ms"
+    )
+    assert lost.is_tail
+    return lost, longest
 
 
 def check_integrity(path):

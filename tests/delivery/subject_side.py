@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from delivery.key import KEY
@@ -30,6 +31,18 @@ def log_many(logger, thread, count, start=0):
     for counter in range(start, start + count):
         logger.info("%d %d %d", os.getpid(), thread, counter)
         took(thread, counter)
+
+
+def log_until_killed(thread, logger, start, pause_seconds):
+    """Log without an end, 20 records at a time."""
+    counter = 0
+    while True:
+        for _ in range(20):
+            # Numbered by time, so that the oracle knows when the call for a lost record has returned.
+            counter = max(counter + 1, (time.monotonic_ns() - start) // 1_000)
+            logger.info("%d %d %d", os.getpid(), thread, counter)
+            took(thread, counter)
+        time.sleep(pause_seconds)
 
 
 def in_threads(work, *arguments, count=4):

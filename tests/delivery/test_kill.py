@@ -3,10 +3,10 @@
 import random
 import signal
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from delivery.harness import Lost, check_integrity
+from delivery.harness import check_integrity, check_killed
+from delivery.programs import INSTALL
 
 KILLS = 200
 
@@ -17,27 +17,11 @@ TAIL_SECONDS = 0.02 + 0.5
 #: A batch of the default size.
 BATCH_RECORDS_MAX = 8_192
 
-LOG_UNTIL_KILLED = """
-    import logging, os, sys, time
-    from delivery.subject_side import DSN, in_threads, tell, took
-    import telesink
-
-    telesink.install_logging(DSN)
-    log = logging.getLogger("killed")
-    start = int(sys.argv[1])
-
-    def work(number):
-        counter = 0
-        while True:
-            for _ in range(20):
-                # Numbered by time, so that the oracle knows when the call for a lost record has returned.
-                counter = max(counter + 1, (time.monotonic_ns() - start) // 1_000)
-                log.info("%d %d %d", os.getpid(), number, counter)
-                took(number, counter)
-            time.sleep(0.002)
-
-    tell("ready")
-    in_threads(work)
+LOG_UNTIL_KILLED = f"""{INSTALL}
+from delivery.subject_side import log_until_killed
+telesink.install_logging(DSN)
+tell("ready")
+in_threads(log_until_killed, log, int(sys.argv[1]), 0.002)
 """
 
 
@@ -62,20 +46,7 @@ def test_S5_200_kills_under_load_double_nothing_and_lose_at_most_the_last_batch(
             killed.update(pool.map(kill_one, [moments.uniform(0.0, 0.25) for _ in range(50)]))
             check_integrity(subjects.database)
 
-    rows, keys = subjects.rows(), subjects.keys()
-    rows.check_once()
-    rows.check_order()
-    rows.check_dense()
-    stored, lost = set(rows.keys), Lost(keys, rows.keys)
-    # A record that is stored although its key was not told yet: killed between the two.
-    assert all(count <= 4 for count in Counter(pid for pid, _, _ in stored.difference(keys)).values())
-    longest = max((killed[pid] - counter for pid, _, counter in lost.keys), default=0) / 1e6
-    largest = max(lost.by_process.values(), default=0)
-    print(
-        f"{len(keys)} accepted, {len(lost.keys)} lost in {len(lost.by_process)} of {KILLS} kills, "
-        f"at most {largest} at once, none older than {longest * 1e3:.0f} ms"
-    )
-    assert lost.is_tail
+    lost, longest = check_killed(subjects.rows(), subjects.keys(), killed)
     assert longest <= TAIL_SECONDS
-    assert largest <= BATCH_RECORDS_MAX
+    assert lost.by_process_max <= BATCH_RECORDS_MAX
     assert len(killed) == KILLS

@@ -1,38 +1,13 @@
 """Waiting for records: flush, aflush, block, and a pipeline that has nothing to do."""
 
-import time
-
 from delivery.harness import CREATED, locked
+from delivery.interrupting import interrupt_flushes
 from delivery.programs import INSTALL
 
 
 def test_a_flush_interrupted_by_the_keyboard_ends_at_once_and_the_next_one_is_right(subjects):
-    subjects.create_database()
-    with locked(subjects.database):
-        subject = subjects.start(
-            f"""{INSTALL}
-telesink.install_logging(DSN)
-log_many(log, 0, 100)
-for _ in range(3):
-    try:
-        tell("flushing")
-        telesink.flush(30)
-    except KeyboardInterrupt:
-        tell(time.monotonic())
-hear()
-receipt = telesink.flush(30)
-tell([receipt.complete, receipt.delivered, receipt.dropped, receipt.pending])
-"""
-        )
-        delays = []
-        for _ in range(3):
-            assert subject.hear() == "flushing"
-            # Told just before the call: let it begin.
-            time.sleep(0.3)
-            sent_at = time.monotonic()
-            subject.interrupt()
-            delays.append(subject.hear() - sent_at)
-    subject.say()
+    # Told just before the call: let it begin.
+    subject, delays = interrupt_flushes(subjects, [0.3] * 3)
 
     # The best of three: the machine may be busy with other things.
     assert min(delays) <= 0.15, delays

@@ -5,10 +5,9 @@ import random
 import signal
 import sys
 import time
-from collections import Counter
 
 import pytest
-from delivery.harness import Lost
+from delivery.harness import check_killed
 from delivery.programs import INSTALL
 from postgres.observing import PostgresRows
 
@@ -26,23 +25,14 @@ TAIL_SECONDS = LINGER_SECONDS + 1.0
 #: For each word it hears, starts a program that logs until it is killed. Forked, because 200 interpreters
 #: would take longer than all the rest; telesink is not used before the fork.
 START_PROGRAMS = f"""{INSTALL}
+from delivery.subject_side import log_until_killed
 dsn, start = sys.argv[1], int(sys.argv[2])
-
-def work(number):
-    counter = 0
-    while True:
-        for _ in range(20):
-            # Numbered by time, so that the oracle knows when the call for a lost record has returned.
-            counter = max(counter + 1, (time.monotonic_ns() - start) // 1_000)
-            log.info("%d %d %d", os.getpid(), number, counter)
-            took(number, counter)
-        time.sleep(0.004)
 
 while hear() == "start":
     pid = os.fork()
     if pid == 0:
         telesink.install_logging(dsn, linger_seconds={LINGER_SECONDS})
-        in_threads(work)
+        in_threads(log_until_killed, log, start, 0.004)
     tell(pid)
     tell(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
@@ -66,20 +56,9 @@ def test_200_programs_killed_under_load_double_nothing_and_lose_only_what_was_in
     starter.say("end")
     assert starter.ends() == 0
 
-    rows, keys = PostgresRows(database), subjects.keys()
-    rows.check_once()
-    rows.check_order()
-    rows.check_dense()
-    assert database.count()[0] == database.count()[1]
-    stored, lost = set(rows.keys), Lost(keys, rows.keys)
-    # A record that is stored although its key was not told yet: killed between the two.
-    assert all(count <= 4 for count in Counter(pid for pid, _, _ in stored.difference(keys)).values())
-    longest = max((killed[pid] - counter for pid, _, counter in lost.keys), default=0) / 1e6
-    print(
-        f"{len(keys)} accepted, {len(lost.keys)} lost in {len(lost.by_process)} of {KILLS} kills, "
-        f"at most {max(lost.by_process.values())} at once, none older than {longest * 1e3:.0f} ms"
-    )
-    assert lost.is_tail
+    rows = PostgresRows(database)
+    _, longest = check_killed(rows, subjects.keys(), killed)
     assert longest <= TAIL_SECONDS
+    assert database.count()[0] == database.count()[1]
     # Many lived long enough to store something.
     assert len(rows.instances) > KILLS // 4

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from delivery.harness import CREATED, locked
+from delivery.harness import CREATED
+from delivery.interrupting import interrupt_flushes
 from delivery.programs import INSTALL
 from postgres.observing import PostgresRows
 from postgres.servers import Database
@@ -111,20 +112,6 @@ tell([pipeline.stats().delivered, pipeline.stats().rejected])
     subjects.rows().check_exactly(subjects.keys())
 
 
-INTERRUPTED_FLUSHES = f"""{INSTALL}
-telesink.install_logging(DSN)
-log_many(log, 0, 100)
-for _ in range(int(sys.argv[1])):
-    try:
-        tell("flushing")
-        telesink.flush(30)
-    except KeyboardInterrupt:
-        tell(time.monotonic())
-hear()
-receipt = telesink.flush(30)
-tell([receipt.complete, receipt.delivered, receipt.dropped, receipt.pending])
-"""
-
 INTERRUPTS = 50
 
 
@@ -132,17 +119,8 @@ def test_I12_a_flush_interrupted_at_50_random_moments_ends_at_once_and_a_later_o
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     moments = random.Random(seed)
-    subjects.create_database()
-    with locked(subjects.database):
-        subject = subjects.start(INTERRUPTED_FLUSHES, INTERRUPTS)
-        delays = []
-        for _ in range(INTERRUPTS):
-            assert subject.hear() == "flushing"
-            time.sleep(moments.uniform(0.0, 0.2))
-            sent_at = time.monotonic()
-            subject.interrupt()
-            delays.append(subject.hear() - sent_at)
-    subject.say()
+
+    subject, delays = interrupt_flushes(subjects, [moments.uniform(0.0, 0.2) for _ in range(INTERRUPTS)])
 
     delays.sort()
     print(f"delays: half within {delays[INTERRUPTS // 2]:.3f} s, all within {delays[-1]:.3f} s")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from delivery.harness import TESTS
 from reliability import hosts
+from waiting import wait_until
 
 import telesink
 
@@ -73,6 +74,8 @@ def test_F9_workers_that_are_stopped_under_load_deliver_all_they_have_taken(subj
 
     with hosts.Load(host.port, REQUESTS, keep_alive=False) as load:
         load.wait_for(1_000)
+        # uWSGI never ends a worker that is told to while it loads the application, whatever that is.
+        wait_until(lambda: len({pid for pid, _, _ in load.answers}) == WORKERS, "an answer of each worker")
         host.stop()
 
     assert len(load.answers) < REQUESTS

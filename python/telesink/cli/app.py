@@ -11,7 +11,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from telesink import ConfigError, __version__, _native
-from telesink.cli.commands import check, doctor, replay
+from telesink.cli.commands import DatabaseDsn, check, doctor, replay
 from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
@@ -221,14 +221,7 @@ def query(
 @app.command()
 @_guarded
 def prune(
-    dsn: Annotated[
-        str,
-        typer.Argument(
-            metavar="DSN",
-            help="Which database: postgresql://app@db/app, sqlite:///app.db, or the path of a file.",
-            show_default=False,
-        ),
-    ],
+    dsn: DatabaseDsn,
     older_than: Annotated[
         str,
         typer.Option(

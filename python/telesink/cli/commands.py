@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+DatabaseDsn = Annotated[
+    str,
+    typer.Argument(
+        metavar="DSN",
+        help="Which database: postgresql://app@db/app, sqlite:///app.db, or the path of a file.",
+        show_default=False,
+    ),
+]
+
 
 def doctor(
     dsn: Annotated[
@@ -51,14 +60,7 @@ def doctor(
 
 
 def check(
-    dsn: Annotated[
-        str,
-        typer.Argument(
-            metavar="DSN",
-            help="Which database: postgresql://app@db/app, sqlite:///app.db, or the path of a file.",
-            show_default=False,
-        ),
-    ],
+    dsn: DatabaseDsn,
     dead_letter: Annotated[
         Path | None,
         typer.Option("--dead-letter", metavar="FILE", help="A dead-letter file, which explains holes."),

@@ -2,6 +2,7 @@
 
 use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
 use crate::edge::{edge, reach};
+use crate::flush_ticket::{FlushTicket, seconds};
 use crate::sources::{Process, SinkSource};
 use crate::{errors, process, redaction, report};
 use arc_swap::{ArcSwap, Guard};
@@ -10,16 +11,11 @@ use pyo3::types::{PyDict, PyList};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::fork;
-use telesink_core::pipeline::Flush;
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
-use telesink_core::stats::{Receipt, RejectCause};
-
-/// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
-const SIGNAL_SLICE: Duration = Duration::from_millis(50);
+use telesink_core::stats::RejectCause;
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -33,14 +29,6 @@ pub(crate) struct Pipeline {
     version: AtomicU64,
     resource: ArcSwap<Vec<(String, String)>>,
     redaction: ArcSwap<Redaction>,
-}
-
-/// A flush under way.
-#[pyclass(frozen, module = "telesink._native")]
-pub(crate) struct FlushTicket {
-    flush: std::sync::Mutex<Option<Flush>>,
-    /// Of the process whose lanes it waits for.
-    generation: u64,
 }
 
 #[pymethods]
@@ -182,11 +170,7 @@ impl Pipeline {
     fn begin_flush(&self) -> PyResult<FlushTicket> {
         edge("Pipeline.begin_flush", || {
             let process = self.process();
-            let flush = process.core.begin_flush();
-            Ok(FlushTicket {
-                flush: std::sync::Mutex::new(Some(flush)),
-                generation: process.capture.generation,
-            })
+            Ok(FlushTicket::new(process.core.begin_flush(), process.capture.generation))
         })
     }
 
@@ -244,65 +228,6 @@ impl Pipeline {
     #[getter]
     fn instance(&self) -> PyResult<String> {
         edge("Pipeline.instance", || Ok(report::uuid(&self.process().core.instance())))
-    }
-}
-
-#[pymethods]
-impl FlushTicket {
-    /// Whether nothing is pending any more.
-    fn is_done(&self) -> PyResult<bool> {
-        edge("FlushTicket.is_done", || {
-            Ok(self.is_inherited() || self.lock().as_ref().is_none_or(Flush::is_done))
-        })
-    }
-
-    /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
-    fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
-        edge("FlushTicket.wait", || {
-            fork::let_go();
-            let end = clock::monotonic() + seconds(timeout_seconds);
-            loop {
-                if self.is_inherited() {
-                    return Ok(true);
-                }
-                let left = end.saturating_duration_since(clock::monotonic());
-                let slice = left.min(SIGNAL_SLICE);
-                let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
-                if is_over || left.is_zero() {
-                    return self.is_done();
-                }
-                py.check_signals()?;
-            }
-        })
-    }
-
-    /// Ends the flush and answers its receipt; a second call answers an empty one.
-    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        edge("FlushTicket.finish", || {
-            let flush = if self.is_inherited() { None } else { self.lock().take() };
-            report::receipt(py, &flush.map_or_else(Receipt::default, Flush::finish))
-        })
-    }
-}
-
-impl FlushTicket {
-    /// Whether it waits for lanes of a parent, whose locks nobody may hold here: then there is nothing to wait for.
-    fn is_inherited(&self) -> bool {
-        self.generation != process::generation()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Flush>> {
-        self.flush.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Drop for FlushTicket {
-    fn drop(&mut self) {
-        if self.is_inherited()
-            && let Ok(flush) = self.flush.get_mut()
-        {
-            std::mem::forget(flush.take());
-        }
     }
 }
 
@@ -431,9 +356,4 @@ impl Drop for Pipeline {
             std::mem::forget(Arc::clone(&process));
         }
     }
-}
-
-fn seconds(value: f64) -> Duration {
-    // A year is for ever here; NaN and negative numbers mean "do not wait".
-    Duration::from_secs_f64(if value.is_nan() { 0.0 } else { value.clamp(0.0, 31_536_000.0) })
 }

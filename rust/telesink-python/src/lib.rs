@@ -4,6 +4,7 @@ mod capture;
 mod edge;
 mod errors;
 mod ffi;
+mod flush_ticket;
 mod handle;
 mod inspection;
 mod patience;
@@ -29,7 +30,9 @@ mod _native {
     #[pymodule_export]
     use super::edge::failpoints::arm_failpoint;
     #[pymodule_export]
-    use super::handle::{FlushTicket, Pipeline};
+    use super::flush_ticket::FlushTicket;
+    #[pymodule_export]
+    use super::handle::Pipeline;
     #[pymodule_export]
     use super::inspection::{Inspection, describe_sink, replay};
     #[pymodule_export]

@@ -22,20 +22,37 @@ pub(crate) use linux::is_own;
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use crate::process;
+    use arc_swap::ArcSwap;
     use libc::{c_char, c_int, c_void, mode_t, off_t, size_t, ssize_t};
     use rusqlite::ffi;
     use std::ffi::CStr;
-    use std::mem::{MaybeUninit, transmute};
-    use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::mem::{MaybeUninit, forget, transmute};
+    use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
     /// Device and inode.
     type Identity = (libc::dev_t, libc::ino_t);
 
-    /// What was opened: three for each database.
-    static OPENED: Mutex<Vec<(c_int, Identity)>> = Mutex::new(Vec::new());
+    /// What one process has opened: three for each database.
+    #[derive(Default)]
+    struct Opened {
+        generation: u64,
+        descriptors: Mutex<Vec<(c_int, Identity)>>,
+    }
 
-    fn opened() -> MutexGuard<'static, Vec<(c_int, Identity)>> {
-        OPENED.lock().unwrap_or_else(PoisonError::into_inner)
+    static OPENED: LazyLock<ArcSwap<Opened>> = LazyLock::new(ArcSwap::default);
+
+    /// Gives `work` what this process has opened. After a fork that is nothing: the databases of a parent are left alone,
+    /// and the lock on its list may be held by a thread that this process does not have.
+    fn with_opened<T>(work: impl FnOnce(&mut Vec<(c_int, Identity)>) -> T) -> T {
+        let mut opened = OPENED.load();
+        let generation = process::generation();
+        if opened.generation != generation {
+            forget(Arc::clone(&opened));
+            OPENED.compare_and_swap(&opened, Arc::new(Opened { generation, ..Opened::default() }));
+            opened = OPENED.load();
+        }
+        work(&mut opened.descriptors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn install() {
@@ -78,11 +95,15 @@ mod linux {
     }
 
     fn are_all_own() -> bool {
-        opened().iter().all(|(descriptor, known)| identity(*descriptor).as_ref() == Some(known))
+        with_opened(|opened| {
+            opened.iter().all(|(descriptor, known)| identity(*descriptor).as_ref() == Some(known))
+        })
     }
 
     pub(crate) fn is_own(descriptor: c_int) -> bool {
-        let known = opened().iter().find(|(number, _)| *number == descriptor).map(|(_, known)| *known);
+        let known = with_opened(|opened| {
+            opened.iter().find(|(number, _)| *number == descriptor).map(|(_, known)| *known)
+        });
         if known.is_none() || identity(descriptor) == known {
             return true;
         }
@@ -98,9 +119,10 @@ mod linux {
         // SAFETY: handed on as it came.
         let descriptor = unsafe { libc::open(path, flags, mode as mode_t) };
         if descriptor >= 0 {
-            let mut opened = opened();
-            opened.retain(|(number, _)| *number != descriptor);
-            opened.extend(identity(descriptor).map(|found| (descriptor, found)));
+            with_opened(|opened| {
+                opened.retain(|(number, _)| *number != descriptor);
+                opened.extend(identity(descriptor).map(|found| (descriptor, found)));
+            });
         }
         descriptor
     }
@@ -109,7 +131,7 @@ mod linux {
     /// As for `close`.
     unsafe extern "C" fn close(descriptor: c_int) -> c_int {
         let is_own = is_own(descriptor);
-        opened().retain(|(number, _)| *number != descriptor);
+        with_opened(|opened| opened.retain(|(number, _)| *number != descriptor));
         // SAFETY: handed on as it came.
         if is_own { unsafe { libc::close(descriptor) } } else { 0 }
     }

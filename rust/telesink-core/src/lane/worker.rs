@@ -25,6 +25,9 @@ const TAKE_MAX: usize = 512;
 /// Longest rendered stack trace, in bytes: deep chains repeat themselves.
 const STACKTRACE_BYTES_MAX: usize = 256 * 1024;
 
+/// Between a panic of the worker itself and its next start: one that always panics must not burn a core meanwhile.
+const RESTART_PAUSE: Duration = Duration::from_millis(10);
+
 /// Everything the lane's thread owns.
 pub(super) struct Worker {
     pub(super) lane: Arc<Lane>,
@@ -62,8 +65,14 @@ pub(super) struct Worker {
 /// the records in hand.
 pub(super) fn supervise(lane: &Arc<Lane>) {
     let mut worker = Worker::new(lane);
+    let mut is_restart = false;
     loop {
-        let ended = catch_unwind(AssertUnwindSafe(|| worker.run()));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if is_restart {
+                worker.start_over();
+            }
+            worker.run();
+        }));
         // A sink that panics again while it is dropped must not end the supervisor.
         let disposed = catch_unwind(AssertUnwindSafe(|| worker.dispose()));
         if ended.is_ok() && disposed.is_ok() {
@@ -75,7 +84,8 @@ pub(super) fn supervise(lane: &Arc<Lane>) {
             lane.sweep();
             return;
         }
-        worker.start_over();
+        is_restart = true;
+        std::thread::sleep(RESTART_PAUSE);
     }
 }
 

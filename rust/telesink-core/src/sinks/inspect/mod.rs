@@ -1,9 +1,11 @@
 //! A destination looked at from outside of any pipeline, for the command line: what it is, what it allows, and whether
 //! all that was numbered is there. Whatever is large is counted by the destination itself.
 
+mod account;
 mod book;
 
-pub use book::{Account, Book};
+pub use account::Account;
+pub use book::Book;
 
 use super::{Limits, postgres, sqlite};
 use crate::dsn::Dsn;
