@@ -3,6 +3,8 @@
 import json
 import re
 import sqlite3
+import sys
+from contextlib import closing
 
 import pytest
 
@@ -16,17 +18,22 @@ logging.error("paid")
 """
 
 
-def rows(folder):
-    """Of all records: body, trace id, span id, execution."""
-    connection = sqlite3.connect(folder / "app.db")
-    try:
+def rows_and_resources(folder):
+    with closing(sqlite3.connect(folder / "app.db")) as connection:
         found = connection.execute(
             "SELECT log.body, log.trace_id, log.span_id, resource.attributes FROM telesink_logs AS log"
             " JOIN telesink_resources AS resource ON resource.id = log.resource_id ORDER BY log.row_id"
         ).fetchall()
-    finally:
-        connection.close()
-    return [(*one, json.loads(resource)["telesink.execution.id"]) for *one, resource in found]
+    return [(tuple(one), json.loads(resource)) for *one, resource in found]
+
+
+def rows(folder):
+    """Of all records: body, trace id, span id, execution."""
+    return [(*one, resource["telesink.execution.id"]) for one, resource in rows_and_resources(folder)]
+
+
+def resources(folder):
+    return [resource for _, resource in rows_and_resources(folder)]
 
 
 def test_an_execution_has_an_id_of_user_time_and_chance(run_python, tmp_path):
@@ -42,6 +49,34 @@ def test_a_given_id_is_kept(run_python, tmp_path):
     run_python(LOG_ONE, TELESINK_EXECUTION_ID="nightly-7")
 
     assert rows(tmp_path)[0][3] == "nightly-7"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="variables are text there")
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("TELESINK_EXECUTION_ID", "telesink.execution.id"),
+        ("OTEL_SERVICE_NAME", "service.name"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "tier"),
+    ],
+)
+def test_bytes_of_a_variable_that_are_no_text_are_replaced(run_python, tmp_path, variable, key):
+    value = "a\udcffb"
+    run_python(
+        LOG_ONE + "import os, subprocess\n"
+        "environment = os.environ | telesink.child_environment()\n"
+        "subprocess.run([sys.executable, '-c', sys.argv[1]], env=environment, check=True)",
+        LOG_ONE,
+        **{variable: f"tier={value}" if key == "tier" else value},
+    )
+
+    assert [resource[key] for resource in resources(tmp_path)] == ["a\ufffdb"] * 2
+
+
+def test_bytes_of_the_programs_name_that_are_no_text_are_replaced(run_python, tmp_path):
+    run_python("import sys; sys.argv = ['/srv/a\\udcffb.py']\n" + LOG_ONE)
+
+    assert [resource["service.name"] for resource in resources(tmp_path)] == ["a\ufffdb"]
 
 
 @pytest.mark.parametrize("way", ["program", "fork", "multiprocessing fork", "multiprocessing spawn"])

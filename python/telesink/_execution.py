@@ -17,6 +17,8 @@ _TRACE = "TRACEPARENT"
 #: Version, trace id, span id, flags. Later versions may say more behind a dash; `ff` is none.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 #: Longer ids are cut: they stand with every process and are there to be read.
 _ID_CHARACTERS_MAX = 128
 
@@ -27,11 +29,16 @@ def execution_id() -> str:
     That of ``$TELESINK_EXECUTION_ID``, else a new one, ``<user>_<UTC time>_<random>``, which is put there: so
     the rows of a job and of all processes that it starts can be found together, whatever starts them.
     """
-    known = os.environ.get(_EXECUTION, "").strip()[:_ID_CHARACTERS_MAX]
+    known = without_surrogates(os.environ.get(_EXECUTION, "").strip()[:_ID_CHARACTERS_MAX])
     if not known:
         known = _new_id()
         os.environ[_EXECUTION] = known
     return known
+
+
+def without_surrogates(text: str) -> str:
+    """Replace what is no text: Python shows bytes so that are not UTF-8, in variables and names of files."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _new_id() -> str:
@@ -63,7 +70,9 @@ def child_environment() -> dict[str, str]:
 
     The child's records then carry the trace and span ids, unless a span of its own is current there.
     """
-    variables = {_EXECUTION: execution_id()}
+    execution_id()
+    # As it stands: what is mended in the rows need not be expressible in the system's encoding.
+    variables = {_EXECUTION: os.environ[_EXECUTION]}
     trace = sys.modules.get("opentelemetry.trace")
     span = trace.get_current_span().get_span_context() if trace is not None else None
     if span is not None and span.is_valid:

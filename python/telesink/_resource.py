@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from telesink._execution import execution_id
+from telesink._execution import execution_id, without_surrogates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ def resource_attributes(given: Mapping[str, str]) -> list[tuple[str, str]]:
     if service:
         attributes["service.name"] = service
     attributes.update(given)
-    return [(key, value) for key, value in attributes.items() if value]
+    return [
+        (without_surrogates(key), without_surrogates(value)) for key, value in attributes.items() if value
+    ]
 
 
 def _program_name() -> str:
