@@ -119,6 +119,73 @@ wait()
     assert sum(int(count) for count in re.findall(r"(\d+) exit_", line)) == 300
 
 
+GOES_ON_AFTER_CTRL_C = f"""{INSTALL}
+import signal
+
+def wait():
+    while True:
+        try:
+            while True:
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            tell("goes on")
+
+def telling(work):
+    def told(seconds, **options):
+        if seconds:
+            tell("waits")
+        return work(seconds, **options)
+    return told
+
+telesink.install_logging(DSN)
+"""
+
+
+def test_I13_ctrl_c_meanwhile_does_not_keep_the_signal_from_ending_the_program(subjects):
+    subjects.create_database()
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{GOES_ON_AFTER_CTRL_C}
+telesink.install_signal_flush(timeout_seconds=2)
+telesink._lifecycle.close_all = telling(telesink._lifecycle.close_all)
+log_many(log, 0, 300)
+tell("ready")
+wait()
+"""
+        )
+        assert subject.hear() == "ready"
+        subject.interrupt(signal.SIGTERM)
+        assert subject.hear() == "waits"
+
+        subject.interrupt(signal.SIGINT)
+
+        assert subject.ends() == -signal.SIGTERM
+    (line,) = [line for line in subject.own_lines if "not delivered" in line]
+    assert sum(int(count) for count in re.findall(r"(\d+) exit_", line)) == 300
+
+
+def test_I13_ctrl_c_meanwhile_does_not_keep_the_signal_from_the_programs_handler(subjects):
+    subjects.create_database()
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{GOES_ON_AFTER_CTRL_C}
+signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))
+telesink.install_signal_flush(timeout_seconds=30)
+telesink._lifecycle.flush = telling(telesink._lifecycle.flush)
+log_many(log, 0, 300)
+tell("ready")
+wait()
+"""
+        )
+        assert subject.hear() == "ready"
+        subject.interrupt(signal.SIGTERM)
+        assert subject.hear() == "waits"
+
+        subject.interrupt(signal.SIGINT)
+
+        assert subject.ends() == 7
+
+
 def test_I13_the_handler_of_the_program_is_called_when_all_is_delivered(subjects):
     subject = subjects.start(
         f"""{INSTALL}{SLOW}

@@ -165,9 +165,15 @@ def drain_before_end(timeout_seconds: float) -> None:
     """
     notice_fork()
     _Process.is_ending = True
-    _say_last_words()
-    close_all(timeout_seconds, stop=True)
-    _tell_losses()
+    try:
+        _say_last_words()
+        close_all(timeout_seconds, stop=True)
+    except BaseException:
+        # Another signal, such as Ctrl-C: nobody waits any longer, and what is left is counted.
+        close_all(0.0, stop=True)
+        raise
+    finally:
+        _tell_losses()
 
 
 def _say_last_words() -> None:
@@ -183,9 +189,12 @@ def flush_at_exit() -> bool:
     if _Process.exit_seconds_left is None:
         return False
     begun = time.monotonic()
-    close_all(_Process.exit_seconds_left, stop=False)
-    # Only our own waits count: the program's exit handlers may take their time and log in between.
-    _Process.exit_seconds_left = max(_Process.exit_seconds_left - (time.monotonic() - begun), 0.0)
+    seconds = _Process.exit_seconds_left
+    try:
+        close_all(seconds, stop=False)
+    finally:
+        # Only our own waits count: the program's exit handlers may take their time and log in between.
+        _Process.exit_seconds_left = max(seconds - (time.monotonic() - begun), 0.0)
     _tell_losses()
     return True
 

@@ -117,21 +117,28 @@ class _FlushHandler:
         self._timeout_seconds = timeout_seconds
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
+        # Another signal, such as Ctrl-C, may end the wait by an exception, and does not undo this one.
         before = self.before
         if callable(before):
             # The program goes on, at least for a while: what it logs from here on has its exit hooks.
-            _lifecycle.flush(self._timeout_seconds)
-            before(number, frame)
+            try:
+                _lifecycle.flush(self._timeout_seconds)
+            finally:
+                before(number, frame)
         elif before == signal.SIG_IGN or number in _HARMLESS:
-            _lifecycle.flush(self._timeout_seconds)
-            if before == signal.SIG_DFL:
-                self._pass_on(number)
-                signal.signal(number, self)
+            try:
+                _lifecycle.flush(self._timeout_seconds)
+            finally:
+                if before == signal.SIG_DFL:
+                    self._pass_on(number)
+                    signal.signal(number, self)
         else:
-            _lifecycle.drain_before_end(self._timeout_seconds)
-            self._pass_on(number)
-            # Only process 1 of a container comes so far: for it the kernel does nothing by default.
-            os._exit(_ENDED_BY_SIGNAL + number)
+            try:
+                _lifecycle.drain_before_end(self._timeout_seconds)
+            finally:
+                self._pass_on(number)
+                # Only process 1 of a container comes so far: for it the kernel does nothing by default.
+                os._exit(_ENDED_BY_SIGNAL + number)
 
     @staticmethod
     def _pass_on(number: int) -> None:
