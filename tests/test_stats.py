@@ -4,6 +4,8 @@ import asyncio
 import copy
 import json
 import pickle
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -127,6 +129,44 @@ def test_a_flush_can_be_awaited_beside_other_tasks(pipeline):
 
     assert all(asyncio.run(main()))
     assert ticks > 0
+
+
+def test_an_awaited_flush_waits_for_pipelines_that_nobody_holds_any_more(tmp_path):
+    def forget():
+        telesink.Pipeline(f"sqlite:///{tmp_path / 'app.db'}").enqueue({"body": "paid"})
+
+    with closing(sqlite3.connect(tmp_path / "app.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        forget()
+        while_locked = asyncio.run(telesink.aflush(timeout_seconds=0.1))
+    afterwards = asyncio.run(telesink.aflush(timeout_seconds=30))
+
+    assert (while_locked.complete, while_locked.pending) == (False, 1)
+    assert (afterwards.complete, afterwards.pending) == (True, 0)
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        assert connection.execute("SELECT body FROM telesink_logs").fetchall() == [("paid",)]
+
+
+MADE_MEANWHILE = """
+import telesink
+
+made = [telesink.Pipeline("null://")]
+
+class Settings:
+    # In another thread in earnest; here, in the middle of the walk for certain.
+    @property
+    def exit_timeout_seconds(self):
+        made.append(telesink.Pipeline("null://"))
+        return 1.0
+
+made[0].settings = Settings()
+"""
+
+
+def test_a_pipeline_that_is_made_while_the_program_ends_disturbs_nobody(run_python):
+    finished = run_python(MADE_MEANWHILE)
+
+    assert finished.stderr == ""
 
 
 def test_all_sinks_of_the_process_are_told_apart_by_number():

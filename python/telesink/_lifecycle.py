@@ -9,7 +9,7 @@ import threading
 import time
 
 from telesink import _native
-from telesink._pipeline import Pipeline, live
+from telesink._pipeline import Pipeline, live_pipelines, until_done
 from telesink._retired import forget, retired, settle, unaccounted
 from telesink._retired import lost as retired_losses
 from telesink._stats import merged, sink_stats
@@ -98,10 +98,12 @@ async def aflush(timeout_seconds: float = 5.0) -> Receipt:
     >>> asyncio.run(telesink.aflush()).complete
     True
     """
-    import asyncio
-
-    receipts = await asyncio.gather(*(pipeline.aflush(timeout_seconds) for pipeline in tuple(live)))
-    return merged([receipt.as_dict() for receipt in receipts])
+    tickets = [native.begin_flush() for native in _natives()]
+    try:
+        await until_done(tickets, timeout_seconds)
+    finally:
+        receipts = [ticket.finish() for ticket in tickets]
+    return merged(receipts)
 
 
 def stats() -> dict[str, Stats]:
@@ -125,7 +127,7 @@ def stats() -> dict[str, Stats]:
 
 def _in_order() -> list[Pipeline]:
     """The process-wide pipeline first."""
-    return sorted(live, key=lambda pipeline: pipeline is not _Process.shared)
+    return sorted(live_pipelines(), key=lambda pipeline: pipeline is not _Process.shared)
 
 
 def _natives() -> list[_native.Pipeline]:
@@ -151,7 +153,7 @@ def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
     notice_fork()
     _say_last_words()
-    timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live]
+    timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live_pipelines()]
     timeouts += [timeout_seconds for _, timeout_seconds in retired()]
     if timeouts:
         _Process.exit_seconds_left = max(timeouts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import weakref
 
 from telesink import _native
 from telesink._execution import adopt_trace
+from telesink._living import held, remember
 from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
@@ -18,14 +18,20 @@ from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Any, Self
 
     from telesink._redaction import Redaction
 
-#: All pipelines of the process that are still alive, for flush, statistics and the end of the program.
-live: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+#: Those of the process that are still alive.
+_live: dict[int, weakref.ref[Pipeline]] = {}
+
+
+def live_pipelines() -> list[Pipeline]:
+    """All pipelines that are still alive, for flush, statistics and the end of the program."""
+    return held(_live)
 
 
 class Pipeline:
@@ -65,7 +71,7 @@ class Pipeline:
         adopt_trace()
         self._native = _native.Pipeline(resource_attributes(base.resource), native_set(base.redact))
         self._native.add_sinks([sink_source(one, own, base) for one in dsns])
-        live.add(self)
+        remember(_live, self)
 
     def enqueue(self, record: Mapping[str, Any]) -> bool:
         """Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
@@ -226,16 +232,9 @@ class Pipeline:
         >>> asyncio.run(telesink.Pipeline("null://").aflush()).complete
         True
         """
-        import asyncio
-
         ticket = self._native.begin_flush()
         try:
-            loop = asyncio.get_running_loop()
-            end = loop.time() + timeout_seconds
-            pause = 0.001
-            while not ticket.is_done() and loop.time() < end:
-                await asyncio.sleep(min(pause, max(end - loop.time(), 0.0)))
-                pause = min(pause * 2, 0.02)
+            await until_done([ticket], timeout_seconds)
         finally:
             receipt = ticket.finish()
         return Receipt(receipt)
@@ -279,6 +278,19 @@ class Pipeline:
             # Asked for by who reports an error of the constructor, with all that its frame holds.
             return "<telesink.Pipeline, not made>"
         return f"<telesink.Pipeline {', '.join(self.sinks) or 'without sinks'}>"
+
+
+async def until_done(tickets: Iterable[_native.FlushTicket], timeout_seconds: float) -> None:
+    """Wait for flushes that have begun, under one deadline, without blocking the event loop."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_seconds
+    for ticket in tickets:
+        pause = 0.001
+        while not ticket.is_done() and loop.time() < end:
+            await asyncio.sleep(min(pause, max(end - loop.time(), 0.0)))
+            pause = min(pause * 2, 0.02)
 
 
 #: Settings that are applied while a record is captured, or kept once for all sinks.

@@ -88,7 +88,7 @@ def note_stats(*, is_quiet=True):
         return
     lines = [
         json.dumps({"pid": os.getpid(), "is_quiet": is_quiet, "stats": pipeline.stats().as_dict()}) + "\n"
-        for pipeline in tuple(lifecycle.live)
+        for pipeline in lifecycle.live_pipelines()
     ]
     descriptor = os.open(FOLDER / "stats", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, "".join(lines).encode())
