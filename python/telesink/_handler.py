@@ -9,6 +9,7 @@ import sys
 import weakref
 
 from telesink import _lifecycle, _native
+from telesink._living import held, remember
 from telesink._pipeline import Pipeline, dsn_list, level_number
 from telesink._secret import Hidden, hidden, hidden_options
 from telesink.exceptions import ConfigError
@@ -28,6 +29,9 @@ _BETWEEN_DSNS = re.compile(r"\s*,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 # Methods that somebody may replace; the handler then takes the way through Python.
 _REPLACEABLE = ("emit", "filter", "handle")
+
+#: All handlers that are still alive.
+_handlers: dict[int, weakref.ref[LogHandler]] = {}
 
 
 class _Filters(list):  # type: ignore[type-arg] # the list of `Filterer`, whose element type is the stdlib's
@@ -99,6 +103,7 @@ class LogHandler(logging.Handler):
         self._native_handle: Callable[[Any], bool] = self.pipeline._native.handle  # noqa: SLF001
         self._settles_each = False
         self._choose_path()
+        remember(_handlers, self)
 
     @property
     def filters(self) -> list[Any]:
@@ -167,11 +172,13 @@ class LogHandler(logging.Handler):
         """Flush. The handler stays usable: ``dictConfig`` and ``basicConfig`` close what they find."""
         self.flush()
         super().close()
-        if _lifecycle.is_past_last_flush() and not self._settles_each:
+        if _lifecycle.is_past_last_flush():
             self._settle_each()
 
     def _settle_each(self) -> None:
         # Nobody flushes any more: what a destructor, for example, logs from here on is settled at once.
+        if self._settles_each:
+            return
         self._settles_each = True
         native = self._native_handle
 
@@ -193,6 +200,14 @@ class LogHandler(logging.Handler):
             # Asked for by who reports an error of the constructor, with all that its frame holds.
             return "<telesink.LogHandler, not made>"
         return f"<telesink.LogHandler {', '.join(self.pipeline.sinks)} ({logging.getLevelName(self.level)})>"
+
+
+def _settle_each_of_all() -> None:
+    for handler in held(_handlers):
+        handler._settle_each()  # noqa: SLF001 - a function of the class
+
+
+_lifecycle.past_last_flush.append(_settle_each_of_all)
 
 
 def dsns_or_default(dsn: str | Sequence[str] | None, *, console: bool) -> list[str]:

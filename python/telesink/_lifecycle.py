@@ -38,8 +38,14 @@ class _Process:
     generation: int = _native.process_generation()
 
 
+#: The priority of a finalizer of multiprocessing that runs after all others, which may log.
+_LAST = -sys.maxsize
+
 #: Questions asked once when the program ends; each answers a line to tell, or None.
 last_words: list[Callable[[], str | None]] = []
+
+#: Called where nobody will flush any more, although something may still log: each record settles itself then.
+past_last_flush: list[Callable[[], None]] = []
 
 
 def shared_pipeline() -> Pipeline:
@@ -153,11 +159,36 @@ def _at_exit() -> None:
     """Drain everything once and say what was lost. What is logged later still reaches `flush_at_exit`."""
     notice_fork()
     _say_last_words()
+    seconds = _exit_timeout_seconds()
+    if seconds is not None:
+        _Process.exit_seconds_left = seconds
+        flush_at_exit()
+
+
+def _at_child_end() -> None:
+    """The same for a child of ``multiprocessing`` that leaves by ``os._exit``, after all of its threads.
+
+    Before 3.13 multiprocessing runs its finalizers before it waits for the threads, whose last records would
+    come too late. Waiting here is the same wait: the second call, multiprocessing's own, returns at once.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and getattr(process.current_process(), "_start_method", None) == "spawn":
+        # Ends as any program does: waits for its threads, then runs its exit hooks.
+        return
+    try:
+        threading._shutdown()  # type: ignore[attr-defined] # noqa: SLF001 - includes those of executors
+    finally:
+        _at_exit()
+        # No `logging.shutdown` will follow, but multiprocessing tells errors and the exit code after this.
+        for settle_each in past_last_flush:
+            settle_each()
+
+
+def _exit_timeout_seconds() -> float | None:
+    """How long the end of the program may be held up, if there is anything to wait for."""
     timeouts = [pipeline.settings.exit_timeout_seconds for pipeline in live_pipelines()]
     timeouts += [timeout_seconds for _, timeout_seconds in retired()]
-    if timeouts:
-        _Process.exit_seconds_left = max(timeouts)
-        flush_at_exit()
+    return max(timeouts, default=None)
 
 
 def drain_before_end(timeout_seconds: float) -> None:
@@ -252,12 +283,15 @@ def notice_fork() -> None:
     if generation == _Process.generation:
         return
     _Process.generation = generation
-    _Process.exit_seconds_left = None
     _Process.is_ending = False
     forget()
+    if _Process.exit_seconds_left is not None:
+        # A child of an exit handler that ran after ours, whose hooks are behind it as well.
+        _Process.exit_seconds_left = _exit_timeout_seconds()
     _Process.told = ""
     if not _Process.knows_multiprocessing:
         _register_multiprocessing()
+    _register_child_end()
 
 
 def _register_multiprocessing() -> None:
@@ -271,18 +305,18 @@ def _register_multiprocessing() -> None:
         return
 
     def register(_anchor: object) -> None:
-        util.Finalize(None, _at_exit, exitpriority=-100)
+        util.Finalize(None, _at_child_end, exitpriority=_LAST)
 
     util.register_after_fork(_register_multiprocessing, register)
     _Process.knows_multiprocessing = True
 
 
-def _register_spawned() -> None:
-    """The same for a spawned child, which imports telesink after its finalizers were cleared."""
+def _register_child_end() -> None:
+    """The same in a child that imports telesink after its finalizers were cleared, and in what it forks."""
     process = sys.modules.get("multiprocessing.process")
     util = sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
-        util.Finalize(None, _at_exit, exitpriority=-100)
+        util.Finalize(None, _at_child_end, exitpriority=_LAST)
 
 
 def _register() -> None:
@@ -298,7 +332,7 @@ def _register() -> None:
         )
     # The child of a fork server imports the main program, and telesink, before it clears its finalizers.
     _register_multiprocessing()
-    _register_spawned()
+    _register_child_end()
 
 
 _register()

@@ -285,3 +285,45 @@ def test_F4_a_flush_between_two_hooks_of_a_fork_does_not_wait_for_the_fork(subje
     assert subject.ends() == -15
     assert subject.own_lines == []
     subjects.rows().check_exactly(subjects.keys())
+
+
+LATE_CHILD = f"""
+import atexit, sqlite3
+
+def late():
+    # telesink's own exit handler has run; in the child nothing but the rest of this one will.
+    log_many(log, 1, 1)
+    reading, writing = os.pipe()
+    try:
+        pid = os.fork()
+    except RuntimeError:
+        # 3.12 refuses a fork so late.
+        return
+    if pid == 0:
+        os.read(reading, 1)
+        log_many(log, 2, 1)
+        return
+    with_lock = sqlite3.connect(DATABASE, isolation_level=None)
+    with_lock.execute("BEGIN IMMEDIATE")
+    os.write(writing, b"x")
+    # Nothing can be stored for a moment.
+    time.sleep(0.3)
+    with_lock.close()
+    assert reap([pid]) == [0]
+    log_many(log, 3, 1)
+
+atexit.register(late)
+{PRELUDE}
+from delivery.subject_side import DATABASE
+telesink.install_logging(DSN)
+log_many(log, 0, 10)
+"""
+
+
+def test_I9_a_child_forked_by_an_exit_handler_that_was_registered_earlier_delivers(subjects):
+    subject = subjects.run(LATE_CHILD)
+
+    keys = subjects.keys()
+    assert len(keys) == (11 if sys.version_info[:2] == (3, 12) else 13)
+    subjects.rows().check_exactly(keys)
+    assert subject.own_lines == []
