@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Processes that share the Python tests. More than there are cores in a small machine: most tests wait for something.
+JOBS ?= 3
 
 VENV := .venv
 VENV_PYTHON := $(CURDIR)/$(VENV)/bin/python
@@ -61,13 +63,21 @@ test-loom: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 test-loom: ## Check the lock-free parts under every thread order
 	cargo test --locked -p telesink-core --release --lib loom
 
+.PHONY: test-fast
+test-fast: $(VENV)/.installed-test build ## Run the Python tests that need no server and no patience: a minute
+	"$(VENV_PYTHON)" -m pytest -n $(JOBS) -m fast $(ARGS)
+
 .PHONY: test-python
 test-python: $(VENV)/.installed-test build ## Run the Python tests; ARGS="-k name" chooses
-	"$(VENV_PYTHON)" -m pytest $(ARGS)
+	"$(VENV_PYTHON)" -m pytest -n $(JOBS) $(ARGS)
+
+.PHONY: test-nightly
+test-nightly: $(VENV)/.installed-test build ## Run the Python tests that take many minutes
+	"$(VENV_PYTHON)" -m pytest -m nightly $(ARGS)
 
 .PHONY: test-pgbouncer
 test-pgbouncer: $(VENV)/.installed-test build ## Run the Postgres tests once more, through PgBouncer in transaction mode
-	TELESINK_TEST_PGBOUNCER=1 "$(VENV_PYTHON)" -m pytest tests/postgres $(ARGS)
+	TELESINK_TEST_PGBOUNCER=1 "$(VENV_PYTHON)" -m pytest -n $(JOBS) tests/postgres $(ARGS)
 
 .PHONY: types
 types: $(VENV)/.installed-test build ## Check the types, and the stub against the module that was built

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import telesink
 from telesink import _lifecycle
+
+HERE = Path(__file__).parent
 
 # For a test of the pytest plug-in, which runs pytest inside pytest.
 pytest_plugins = ["pytester"]
@@ -21,6 +24,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items):
+    """
+    Marks the fast tier: no servers, hosts or command lines; the interpreter, the records and the queue.
+    """
+    for item in items:
+        is_light = item.path.parent == HERE and not item.path.name.startswith("test_cli")
+        is_light |= item.name.startswith(("test_I", "test_R", "test_Q"))
+        if is_light and not {"slow", "nightly"} & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("fast")
 
 
 @pytest.fixture(autouse=True)

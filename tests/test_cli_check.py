@@ -262,6 +262,7 @@ def has_open(process, path):
     return not folder.exists() or any(os.path.realpath(one) == str(path) for one in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_counting(tmp_path):
     database = Database(tmp_path / "app.db")
     with database.connection() as connection:

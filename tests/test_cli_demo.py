@@ -36,6 +36,7 @@ def test_every_record_is_delivered_counted_and_found(tmp_path):
     assert "\x1b" not in result.stdout
 
 
+@pytest.mark.slow
 def test_the_traffic_has_all_levels_model_calls_contexts_and_chained_exceptions(tmp_path):
     path = tmp_path / "telesink-demo.db"
     telesink("demo", "--seconds", 1, "--rate", 10_000, folder=tmp_path)
@@ -63,6 +64,7 @@ def test_the_traffic_has_all_levels_model_calls_contexts_and_chained_exceptions(
     assert secrets == 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_records(tmp_path):
     made = []
     for name, seed in (("a.db", 5), ("b.db", 5), ("c.db", 6)):
@@ -77,6 +79,7 @@ def test_the_same_seed_makes_the_same_records(tmp_path):
     assert made[0] != made[2]
 
 
+@pytest.mark.slow
 def test_another_run_adds_to_the_database_and_counts_its_own_records(tmp_path):
     path = tmp_path / "telesink-demo.db"
     telesink("demo", *SHORT, folder=tmp_path)
@@ -89,6 +92,7 @@ def test_another_run_adds_to_the_database_and_counts_its_own_records(tmp_path):
     assert f"rows at the destination {own:,} = delivered {own:,}" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_that_it_suggests_work(tmp_path):
     shown = telesink("demo", *SHORT, folder=tmp_path).stdout
 
@@ -127,6 +131,7 @@ def test_a_dsn_that_cannot_be_used_is_one_line_with_a_hint_and_ends_with_2(tmp_p
     assert len(result.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_destination_that_takes_nothing_is_said_at_once_and_ends_with_1(tmp_path):
     result = telesink("demo", "--dsn", "sqlite:///missing/app.db", "--seconds", 600, folder=tmp_path)
 

@@ -173,6 +173,7 @@ def test_a_file_that_is_no_database_is_said_so(tmp_path):
     assert status(found, "write")[0] == "skipped"
 
 
+@pytest.mark.slow
 def test_a_file_that_somebody_has_locked_is_told_by_the_record(path):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

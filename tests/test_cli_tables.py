@@ -251,6 +251,7 @@ def test_what_cannot_be_pruned_is_said_in_two_lines_without_secrets(tmp_path, ta
     assert "hunter2" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_file_that_somebody_has_locked_is_waited_for_and_then_told(database):
     add(database, 1, age_days=31)
     with database.connection() as other:

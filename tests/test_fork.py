@@ -175,6 +175,7 @@ log_many(log, 0, 10, 10)
 """
 
 
+@pytest.mark.slow
 def test_F14_ids_are_distinct_over_500_forks(subjects):
     subjects.run(DISTINCT_IDS, seconds=120)
 
@@ -312,6 +313,7 @@ telesink.flush(60)
 """
 
 
+@pytest.mark.slow
 def test_a_fork_in_the_middle_of_a_long_write_comes_in_time_and_the_child_says_what_it_cannot_do(
     subjects,
 ):

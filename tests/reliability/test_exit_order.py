@@ -115,6 +115,7 @@ tell([pipeline.stats().delivered, pipeline.stats().rejected])
 INTERRUPTS = 50
 
 
+@pytest.mark.slow
 def test_I12_a_flush_interrupted_at_50_random_moments_ends_at_once_and_a_later_one_is_right(subjects):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -258,6 +259,7 @@ assert telesink.flush(30)
 """
 
 
+@pytest.mark.slow
 def test_I16_50_programs_end_in_the_middle_of_encrypted_writes_without_a_crash(subjects, encrypting):
     database = Database(encrypting, encrypting.create_database())
     dsn = database.dsn(sslmode="require")

@@ -136,6 +136,7 @@ PHASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exit_seconds", "code"), [(1, 3), (5, 0)])
 @pytest.mark.parametrize("phase", PHASES)
 def test_I10_a_dead_server_costs_the_exit_timeout_and_nothing_else(

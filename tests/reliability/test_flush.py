@@ -84,6 +84,7 @@ for flooder in flooders:
 """
 
 
+@pytest.mark.slow
 def test_Q10_a_flush_under_full_load_waits_for_nothing_that_comes_after_it(subjects):
     subject = subjects.run(FLUSH_UNDER_LOAD, seconds=200)
 

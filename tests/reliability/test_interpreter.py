@@ -54,6 +54,7 @@ def eager_collector():
     gc.collect()
 
 
+@pytest.mark.slow
 def test_I4_eight_threads_that_log_one_that_flushes_and_finalizers_that_log_never_wait_for_one_another(
     recorder, eager_collector
 ):
@@ -198,6 +199,7 @@ def redaction_filter(_record):
     return True
 
 
+@pytest.mark.slow
 def test_I19_sixteen_threads_may_call_every_method_of_every_object_at_once():
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -1,5 +1,6 @@
 """What a log call costs its caller while the sink works, while it is away, and while it recovers."""
 
+import pytest
 from delivery.harness import locked
 from delivery.programs import INSTALL
 
@@ -27,6 +28,7 @@ while (word := hear()) != "end":
 """
 
 
+@pytest.mark.slow
 def test_Q7_a_call_takes_no_longer_while_the_sink_is_away_or_recovers(subjects):
     subjects.create_database()
     subject = subjects.start(LOG_AND_MEASURE)

@@ -42,6 +42,7 @@ def settled(pid, limit):
     return wait_until(lambda: (size := resident_bytes(pid)) < limit and size, "memory given back", 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "outage_seconds", [3, pytest.param(30, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])]
 )

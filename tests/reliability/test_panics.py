@@ -65,7 +65,8 @@ def test_I2_the_module_that_is_installed_cannot_be_made_to_panic():
 @pytest.fixture(scope="module")
 def clumsy(tmp_path_factory):
     """A copy of the package whose native module panics on demand; answers the folder it lies in."""
-    command = ["cargo", "build", "--locked", "-p", "telesink-python", "--features", "failpoints"]
+    # As optimised as the installed one, whose dependencies are used again.
+    command = ["cargo", "build", "--locked", "--release", "-p", "telesink-python", "--features", "failpoints"]
     options = {"cwd": PROJECT, "env": {**os.environ, "PYO3_PYTHON": sys.executable}}
     built = subprocess.run(
         [*command, "--message-format", "json"], **options, capture_output=True, text=True, check=False

@@ -61,6 +61,7 @@ assert pipeline.flush(30)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when_full", ["drop_newest", "drop_oldest", "block"])
 def test_Q2_counters_looked_at_under_random_load_never_go_back_or_leave_their_range(subjects, when_full):
     seed = random.randrange(2**32)
