@@ -3,6 +3,7 @@
 import pytest
 from command_line import telesink
 from doctoring import CANARY
+from refusing import make_file
 
 DSN = f"postgresql://app:{CANARY}@127.0.0.1:1/app"
 
@@ -70,6 +71,24 @@ def test_an_error_of_the_command_line_does_not_repeat_it(arguments, expected):
 
     assert (result.returncode, result.stdout) == (2, "")
     assert expected in result.stderr
+    assert CANARY not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", DSN, "--to", "app.db"),
+        ("replay", COMMA, "--to", "sqlite:///app.db"),
+        ("check", "app.db", "--dead-letter", DSN),
+    ],
+)
+def test_a_dsn_in_the_place_of_a_file_is_not_repeated(tmp_path, arguments):
+    make_file(tmp_path / "app.db")
+
+    result = telesink(*arguments, folder=tmp_path)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "could not read postgresql:/" in result.stderr
     assert CANARY not in result.stderr
 
 

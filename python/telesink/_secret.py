@@ -18,6 +18,9 @@ _SCHEME = re.compile(r"(?:^|(?<=[/\\\s]))([A-Za-z][A-Za-z0-9+.-]+):[/\\].*", re.
 _KEYWORD = re.compile(r"((?:pass|pwd|secret|token)\w*\s*=).*", re.DOTALL | re.IGNORECASE)
 _USER = re.compile(r"[^/\\:]*:.*@", re.DOTALL)
 
+# The password of a DSN that somebody else's message repeats.
+_IN_TEXT = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/+[^\s/:@]*):.*@", re.DOTALL)
+
 
 class Hidden(str):
     """A text whose repr does not show it: reporters of errors show the repr of all that a frame holds."""
@@ -61,6 +64,11 @@ def shown_path(path: object) -> str:
     text = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else type(path).__name__
     text = _SCHEME.sub(r"\1://***", text)
     return _USER.sub("***@", _KEYWORD.sub(r"\1***", text))
+
+
+def shown_text(text: str) -> str:
+    """A message without the password of a DSN that it may repeat."""
+    return _IN_TEXT.sub(r"\1:***@", text)
 
 
 def hidden_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import typer
 
 import telesink
-from telesink._secret import shown_path
+from telesink._secret import shown_path, shown_text
 from telesink.cli import output
 from telesink.cli.failure import FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.render import escaped
@@ -71,9 +71,9 @@ def _tell(error: CommandError) -> int:
     # What cannot be written is known by then: an error of its own, or thrown away.
     with contextlib.suppress(OSError):
         output.flush()
-    output.say(f"telesink: {escaped(error.message)}")
+    output.say(f"telesink: {escaped(shown_text(error.message))}")
     for line in error.hint.splitlines():
-        output.say(f"  {escaped(line)}")
+        output.say(f"  {escaped(shown_text(line))}")
     return error.exit_code
 
 
