@@ -26,6 +26,12 @@ def path(tmp_path):
     return path
 
 
+def private(path):
+    """A file that only its owner may read."""
+    path.touch(mode=0o600)
+    return path
+
+
 def tables(path):
     """Everything that is in a database."""
     return [execute(path, f"SELECT * FROM telesink_{name} ORDER BY 1") for name in ("logs", "ledger", "meta")]
@@ -308,7 +314,7 @@ def test_variables_that_count_are_shown_without_secrets(tmp_path):
     ("make", "expected", "outcome"),
     [
         (lambda dead: None, "is not there yet, and can be made", "ok"),
-        (lambda dead: (dead.touch(), dead.chmod(0o600)), "is writable", "ok"),
+        (private, "is writable", "ok"),
         (lambda dead: (dead.write_text("x"), dead.chmod(0o600)), "holds refused records: 1 bytes", "warning"),
         (lambda dead: (dead.write_text("x"), dead.chmod(0o644)), "open to others", "warning"),
         (lambda dead: (dead.write_text("x" * 2000), dead.chmod(0o600)), "is full: 2,000 of 1,024", "failed"),
@@ -316,6 +322,9 @@ def test_variables_that_count_are_shown_without_secrets(tmp_path):
         (lambda dead: dead.symlink_to("elsewhere"), "a symbolic link, which is not followed", "failed"),
         (os.mkfifo, "no regular file", "failed"),
         (lambda dead: (dead.touch(), dead.with_name("x").hardlink_to(dead)), "has other names", "failed"),
+        (lambda dead: dead.parent.chmod(0o777), "everybody may write to", "failed"),
+        (lambda dead: (private(dead), dead.parent.chmod(0o777)), "everybody may write to", "failed"),
+        (lambda dead: dead.parent.chmod(0o1777), "is not there yet, and can be made", "ok"),
     ],
 )
 def test_the_dead_letter_file_is_looked_at(path, tmp_path, make, expected, outcome):
@@ -327,6 +336,17 @@ def test_the_dead_letter_file_is_looked_at(path, tmp_path, make, expected, outco
     assert status(found, "dead_letter")[0] == outcome
     assert expected in found["dead_letter"]["text"]
     assert (found["dead_letter"]["next_step"] != "") is (outcome != "ok")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="takes the right to give away")
+def test_a_dead_letter_file_of_another_user_fails(path, tmp_path):
+    dead = private(tmp_path / "dead.ndjson")
+    os.chown(dead, 65_534, -1)
+
+    _, found = doctor(path, TELESINK_DEAD_LETTER=dead)
+
+    assert status(found, "dead_letter")[0] == "failed"
+    assert "belongs to another user (number 65534)" in found["dead_letter"]["text"]
 
 
 def test_a_dead_letter_file_without_a_folder_fails(path, tmp_path):

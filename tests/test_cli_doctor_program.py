@@ -6,7 +6,7 @@ import os
 import pytest
 from command_line import telesink
 from doctoring import CANARY, doctor, status
-from refusing import write
+from refusing import execute, write
 
 
 @pytest.fixture
@@ -160,3 +160,74 @@ def test_forks_are_described(path):
     facts = found["forks"]["facts"]
     assert facts["start_method"] in {"fork", "forkserver", "spawn"}
     assert facts["has_fork_hooks"] is hasattr(os, "register_at_fork")
+
+
+# --- a program that goes on -------------------------------------------------------------------------------
+
+
+def report_of(folder, text, *options):
+    """Run it on a program, and answer the exit code, the report, and what stands on standard error."""
+    program(folder, text)
+    result = telesink("doctor", "memory://", "--app", "shop", "--json", *options, folder=folder)
+    return result.returncode, json.loads(result.stdout), result.stderr
+
+
+def test_a_program_with_a_thread_of_its_own_does_not_keep_the_command(path, tmp_path):
+    code, _, _ = report_of(
+        tmp_path,
+        "import logging, threading, telesink\n"
+        f"telesink.install_logging('sqlite:///{path}')\n"
+        "logging.getLogger('shop').warning('from the program')\n"
+        "threading.Thread(target=threading.Event().wait).start()\n",
+    )
+
+    assert code == 0
+    assert execute(path, "SELECT count(*) FROM telesink_logs WHERE body = 'from the program'") == [(1,)]
+
+
+def test_what_the_program_prints_later_does_not_stand_in_the_report(tmp_path):
+    code, report, said = report_of(
+        tmp_path,
+        "import atexit, os, threading\n"
+        "print('at once')\n"
+        "os.system('echo of a child')\n"
+        "threading.Thread(target=lambda: [os.write(1, b'of a thread ') for _ in range(100)]).start()\n"
+        "atexit.register(lambda: print('at the end'))\n",
+    )
+
+    assert (code, report["exit_code"]) == (0, 0)
+    assert "at once" in said
+    assert "of a child" in said
+
+
+def test_an_exit_hook_prints_behind_no_report(tmp_path):
+    _, _, said = report_of(tmp_path, "import atexit; atexit.register(lambda: print('at the end'))")
+
+    assert "at the end" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys; sys.stdout.close()",
+        "import sys; sys.stdout = None",
+        "import sys; sys.stdout = object()",
+        "import os; os.close(1)",
+    ],
+)
+def test_a_program_may_close_standard_output(tmp_path, text):
+    code, report, said = report_of(tmp_path, text)
+
+    assert (code, report["exit_code"]) == (0, 0)
+    assert "Traceback" not in said
+
+
+def test_an_error_without_a_text_is_a_finding(tmp_path):
+    code, report, _ = report_of(
+        tmp_path,
+        "class Odd(Exception):\n    def __str__(self):\n        raise ValueError\nraise Odd\n",
+    )
+
+    [told] = [one for one in report["checks"] if one["check"] == "program"]
+    assert code == 1
+    assert told["text"] == "shop failed: Odd: its text cannot be had: ValueError"

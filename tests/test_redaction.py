@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 
 import pytest
 
@@ -294,3 +295,12 @@ def test_R15_text_made_to_be_slow_is_not(recorder, text):
     # Linear it takes milliseconds and quadratic minutes; the limit tells them apart on a busy machine too.
     assert seconds < 5.0
     assert len(recorder.records()) == 1
+
+
+def test_a_report_of_an_error_can_show_the_redaction_that_was_being_made():
+    with pytest.raises(telesink.ConfigError) as error:
+        telesink.Redaction(names="iban")
+
+    report = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+
+    assert "<telesink.Redaction, not made>" in "".join(report.format())

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pickle
 import re
+import traceback
 
 import pytest
 
@@ -310,3 +311,20 @@ def test_settings_can_be_sent_to_another_process_whatever_its_environment_says(m
     assert received.queue_records_max == 7
     assert received.origin("queue_records_max") == "the environment variable TELESINK_QUEUE_RECORDS_MAX"
     assert received.redact.hides("iban")
+
+
+@pytest.mark.parametrize("make", [lambda: Settings(when_full="blocks"), lambda: Settings(redact="perhaps")])
+def test_a_report_of_an_error_can_show_what_was_being_made(make):
+    with pytest.raises(telesink.ConfigError) as error:
+        make()
+
+    report = traceback.TracebackException.from_exception(error.value, capture_locals=True)
+
+    assert "<telesink.Settings, not made>" in "".join(report.format())
+
+
+def test_text_of_the_environment_is_plain_text_once_it_is_a_setting(monkeypatch):
+    monkeypatch.setenv("TELESINK_WHEN_FULL", "block")
+    monkeypatch.setenv("TELESINK_RESOURCE", "cloud.region=eu")
+
+    assert repr(Settings()) == "Settings(when_full='block', resource={'cloud.region': 'eu'})"

@@ -214,6 +214,8 @@ def dsns_or_default(dsn: str | Sequence[str] | None, *, console: bool) -> list[s
     """The DSNs that are meant: at least one."""
     if dsn is None:
         named = hidden(os.environ.get("TELESINK_DSN", "").strip())
+        if named and not isinstance(named, str):
+            return dsn_list(named)
         if named:
             return [Hidden(one) for one in _BETWEEN_DSNS.split(named)]
         is_terminal = console and sys.stderr is not None and sys.stderr.isatty()

@@ -78,6 +78,9 @@ class Redaction(Frozen):
         return self._set.redact_text(text)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_parts"):
+            # Asked for by who reports an error of the constructor, with all that its frame holds.
+            return "<telesink.Redaction, not made>"
         names, patterns, secrets, keep, defaults = self._parts
         hidden = f"<{len(secrets)} hidden>"
         return (
@@ -113,7 +116,7 @@ def native_set(redact: bool | Redaction) -> _native.RedactionSet:  # noqa: FBT00
     if isinstance(redact, Redaction):
         return redact._set  # noqa: SLF001 - the other half of the class
     if redact not in (True, False):
-        message = f"`redact` is {redact!r}; expected True, False or a telesink.Redaction"
+        message = f"`redact` is a {type(redact).__name__}; expected True, False or a telesink.Redaction"
         raise ConfigError(message, "use redact=False to switch it off")
     if redact:
         return _native.RedactionSet([], [], [], [], True)  # noqa: FBT003 - a native call

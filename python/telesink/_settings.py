@@ -8,6 +8,7 @@ from types import MappingProxyType
 from telesink import _native
 from telesink._frozen import Frozen
 from telesink._redaction import Redaction
+from telesink._secret import Hidden, is_dsn, shown_path
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -210,6 +211,9 @@ class Settings(Frozen):
         return {**{name: getattr(self, name) for name in _DEFAULTS}, "resource": dict(self.resource)}
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_origins"):
+            # Asked for by who reports an error of the constructor, with all that its frame holds.
+            return "<telesink.Settings, not made>"
         changed = ((name, value) for name, value in self.as_dict().items() if value != _DEFAULTS[name])
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in changed)})"
 
@@ -271,7 +275,7 @@ def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one re
     if name == "dead_letter":
         return _path(value, origin)
     if name in ("urgent_level", "when_full"):
-        return value
+        return str(value) if isinstance(value, str) else value
     if name.endswith("_seconds"):
         return _native.parse_seconds(value) if isinstance(value, str) else float(value)
     return _native.parse_bytes(value) if isinstance(value, str) else int(value)
@@ -280,6 +284,11 @@ def _typed(name: str, value: Any, origin: str) -> Any:  # noqa: PLR0911 - one re
 def _path(value: Any, origin: str) -> str:
     path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(path, str):
+        if is_dsn(path):
+            message = (
+                f"setting `dead_letter` is {shown_path(path)} (from {origin}); expected the path of a file"
+            )
+            raise ConfigError(message, "a DSN says where records go, and here is meant where refused ones go")
         return os.path.abspath(path)
     found = type(value).__name__
     message = f"setting `dead_letter` is a {found} (from {origin}); expected the path of a file"
@@ -301,19 +310,23 @@ def _redact(value: object, origin: str) -> bool | Redaction:
     }
     known = words.get(str(value).strip().lower())
     if known is None:
-        message = (
-            f"setting `redact` is {value!r} (from {origin}); expected true, false or a telesink.Redaction"
-        )
+        # The value itself is not shown: who writes redact=["..."] has put a secret there.
+        found = "another text" if isinstance(value, str) else f"a {type(value).__name__}"
+        message = f"setting `redact` is {found} (from {origin}); expected true, false or a telesink.Redaction"
         raise ConfigError(message, "use redact=False to switch it off")
     return known
 
 
 def _resource(value: object, origin: str) -> Mapping[str, str]:
     if isinstance(value, str):
-        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-        for key, separator, _ in pairs:
+        pairs = [tuple(map(Hidden, pair.partition("="))) for pair in value.split(",") if pair.strip()]
+        for number, (key, separator, _) in enumerate(pairs, 1):
             if not separator or not key.strip():
-                message = f"setting `resource` holds {key!r} (from {origin}); expected pairs as in a=b,c=d"
+                # What stands there is not shown: whoever writes it in another form may have a secret in it.
+                message = (
+                    f"setting `resource` has no name and value in its part {number} (from {origin}); "
+                    "expected pairs as in a=b,c=d"
+                )
                 raise ConfigError(message, "for example service.version=1.2,cloud.region=eu")
         return {key.strip(): text.strip() for key, _, text in pairs}
     try:
@@ -324,10 +337,11 @@ def _resource(value: object, origin: str) -> Mapping[str, str]:
         raise ConfigError(message, 'for example resource={"service.version": "1.2"}') from None
 
 
-def _from_environment() -> dict[str, str]:
-    found = {}
-    for variable, value in os.environ.items():
+def _from_environment() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for variable in os.environ:
         if variable.startswith("TELESINK_") and variable not in _OTHER_VARIABLES:
+            value = Hidden(os.environ[variable])
             name = variable.removeprefix("TELESINK_").lower()
             if name in _DEFAULTS:
                 found[name] = value
@@ -349,22 +363,26 @@ def _refuse_near_miss(variable: str, name: str) -> None:
 
 
 def _from_file() -> tuple[dict[str, Any], Callable[[str], str]]:
-    path = os.environ.get("TELESINK_SETTINGS_FILE")
+    path = Hidden(os.environ.get("TELESINK_SETTINGS_FILE", ""))
     if not path:
         return {}, str
+    shown = shown_path(path)
     import tomllib
 
     try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
     except (OSError, ValueError) as error:
-        message = f"could not read the settings file {path!r} (from TELESINK_SETTINGS_FILE): {error}"
+        # The system's own message names the file again, as it is.
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"could not read the settings file {shown!r} (from TELESINK_SETTINGS_FILE): {why}"
         raise ConfigError(message, "mend the file, or unset the variable") from None
     values = values.get("telesink", values)
     if not isinstance(values, dict):
-        message = f"`telesink` in the settings file {path!r} is {values!r}; expected a table"
+        found = type(values).__name__
+        message = f"`telesink` in the settings file {shown!r} is a {found}; expected a table"
         raise ConfigError(message, "write [telesink] above the settings")
     for name in values:
         if name not in _DEFAULTS:
-            raise unknown_name(name, f"in the settings file {path!r}")
-    return values, lambda name: f"`{name}` in the settings file {path}"
+            raise unknown_name(name, f"in the settings file {shown!r}")
+    return values, lambda name: f"`{name}` in the settings file {shown}"

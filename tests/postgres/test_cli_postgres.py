@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import signal
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -192,7 +193,7 @@ def test_a_role_without_rights_is_told_the_statements_that_give_them(writer):
 
     assert (code, found["rights"]["status"]) == (1, "failed")
     grants = found["rights"]["next_step"].split("; ")
-    assert f"GRANT INSERT ON telesink_logs TO {role}" in grants
+    assert f'GRANT INSERT ON telesink_logs TO "{role}"' in grants
     for grant in grants:
         database.sql(grant)
     mended, found = doctor(database.dsn(user=role, create_schema="false"))
@@ -200,6 +201,44 @@ def test_a_role_without_rights_is_told_the_statements_that_give_them(writer):
     assert "SELECT on telesink_logs" in found["rights"]["text"]
     assert "the role may not read" in found["write"]["text"]
     assert database.count() == (1, 1)
+
+
+@pytest.mark.parametrize("is_uri", [True, False])
+def test_statements_that_give_rights_run_whatever_role_and_schema_are_called(writer, is_uri):
+    database, plain = writer
+    role, schema = f"{plain}-The User", 'Tele "x"'
+    database.sql(f'CREATE ROLE "{role}" LOGIN')
+    database.sql('CREATE SCHEMA "Tele ""x"""')
+    database.sql(f'GRANT USAGE ON SCHEMA "Tele ""x""" TO "{role}"')
+    with Pipeline(database.dsn(schema=quote(schema))) as pipeline:
+        assert pipeline.enqueue({"body": "makes the tables"})
+        assert pipeline.flush(30).pending == 0
+    dsn = (
+        database.dsn(user=quote(role), schema=quote(schema), create_schema="false")
+        if is_uri
+        else f"host=127.0.0.1 port={database.server.port} user='{role}' dbname={database.name} "
+        f"schema = '{schema}' create_schema=false"
+    )
+
+    _, found = doctor(dsn, "--no-write")
+    for grant in found["rights"]["next_step"].split("; "):
+        database.sql(grant)
+    _, mended = doctor(dsn, "--no-write")
+
+    assert found["rights"]["status"] == "failed"
+    assert (found["tables"]["status"], mended["tables"]["status"]) == ("skipped", "ok")
+    assert found["tables"]["text"] == "they are there, and the role may not read their version"
+    assert mended["rights"]["status"] == "ok"
+
+
+def test_a_role_that_may_make_no_tables_in_a_schema_is_told_the_statement(writer):
+    database, role = writer
+    database.sql("CREATE SCHEMA tele")
+    database.sql(f"GRANT USAGE ON SCHEMA tele TO {role}")
+
+    _, found = doctor(database.dsn(user=role, schema="tele"), "--no-write")
+
+    assert found["rights"]["next_step"].startswith(f'GRANT CREATE ON SCHEMA "tele" TO "{role}", or')
 
 
 def test_a_role_that_may_make_no_tables_is_told_so(writer):

@@ -156,6 +156,40 @@ def test_P21_40_malformed_dsns_are_refused_without_showing_their_password(opener
 
 
 @pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (str.encode, "a DSN is a bytes"),
+        (lambda dsn: {dsn: 1}, "a DSN is a dict"),
+        (lambda dsn: f"{dsn}\udcff", "a DSN is a text with a lone surrogate"),
+    ],
+)
+def test_P21_what_is_no_text_is_not_shown_either(opener, change, expected):
+    told = everything_of(refused(opener, change(f"postgresql://app:{CANARY}@db/logs")))
+
+    assert expected in told
+    assert CANARY not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEAD_LETTER", f"postgresql://app:{CANARY}@db/logs"),
+        ("SETTINGS_FILE", f"postgresql://app:{CANARY}@db/logs"),
+        ("RESOURCE", f'{{"password":"{CANARY}"}}'),
+        ("REDACT", CANARY),
+    ],
+)
+def test_P21_a_password_in_the_place_of_a_setting_is_not_shown(monkeypatch, name, value):
+    monkeypatch.setenv(f"TELESINK_{name}", value)
+
+    told = everything_of(refused("Pipeline", "memory://"))
+
+    assert f"TELESINK_{name}" in told
+    assert CANARY not in told
+
+
+@pytest.mark.parametrize("opener", OPENERS)
 def test_P21_a_password_beside_the_dsn_is_not_shown_either(opener):
     told = everything_of(refused(opener, "postgresql://app@db:port/logs", password=CANARY))
 

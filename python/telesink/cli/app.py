@@ -2,7 +2,6 @@
 
 import enum
 import functools
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -11,11 +10,14 @@ from typing import Annotated, ParamSpec
 import typer
 
 from telesink import ConfigError, __version__, _native
+from telesink.cli import output
 from telesink.cli.commands import DatabaseDsn, check, doctor, replay
-from telesink.cli.failure import INTERRUPTED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
+from telesink.cli.ending import code_of, end_with_threads
+from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
+from telesink.cli.parsing import Commands
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
-from telesink.cli.render import as_json, escaped, plain, pretty, style_of
+from telesink.cli.render import as_json, plain, pretty, style_of
 from telesink.cli.selection import Selection
 from telesink.cli.tail import run_tail
 
@@ -23,6 +25,7 @@ Parameters = ParamSpec("Parameters")
 
 app = typer.Typer(
     name="telesink",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -48,21 +51,24 @@ class Dialect(enum.StrEnum):
 
 def run() -> int:
     """Run the command line of this process and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # What was stored may hold characters that the terminal's encoding lacks; nothing may fail for that.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        app(prog_name="telesink")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    output.take()
+
+    def parse_and_run() -> None:
+        try:
+            app(prog_name="telesink")
+        except SystemExit as end:
+            raise typer.Exit(end.code if isinstance(end.code, int) else int(end.code is not None)) from None
+
+    # Help, too, may meet a full disk.
+    code = code_of(parse_and_run)
+    end_with_threads(code)
+    return code
 
 
 def _say(text: str) -> None:
     """Tell something that is not part of the output."""
-    sys.stdout.flush()
-    print(f"telesink: {text}", file=sys.stderr, flush=True)
+    output.flush()
+    output.say(f"telesink: {text}")
 
 
 def _guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
@@ -70,20 +76,7 @@ def _guarded(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
 
     @functools.wraps(command)
     def guarded(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
-        try:
-            command(*arguments, **options)
-            sys.stdout.flush()
-        except CommandError as error:
-            _say(escaped(error.message))
-            for line in error.hint.splitlines():
-                print(f"  {escaped(line)}", file=sys.stderr)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED_EXIT_CODE) from None
-        except BrokenPipeError:
-            # Whoever read has seen enough. What is still buffered must not fail again when Python ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+        raise typer.Exit(code_of(lambda: command(*arguments, **options)))
 
     return guarded
 
@@ -187,6 +180,7 @@ def tail(
             return as_json(record)
         return plain(record) if style is None else pretty(record, style)
 
+    output.end_with_reader()
     run_tail(path, selection, lines=lines, follows=follow, show=show, out=sys.stdout, say=_say)
 
 
@@ -215,6 +209,7 @@ def query(
         )
     default = Format.TABLE if sys.stdout.isatty() else Format.TABS
     form = Format.JSON if json else Format.CSV if csv else default
+    output.end_with_reader()
     run_query(database_path(dsn), sql, form=form, limit=limit, out=sys.stdout, say=_say)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
+
 DatabaseDsn = Annotated[
     str,
     typer.Argument(
@@ -136,4 +138,8 @@ def replay(
     """
     from telesink.cli.replay import run_replay
 
+    if not file.name:
+        # `Path` makes "." of nothing.
+        message = "FILE is empty, or the working directory"
+        raise CommandError(message, hint="name a dead-letter file", exit_code=USAGE_EXIT_CODE)
     raise typer.Exit(run_replay(file, to, dead_letter=dead_letter, is_dry_run=dry_run))

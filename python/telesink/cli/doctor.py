@@ -12,7 +12,7 @@ from rich.text import Text
 import telesink
 from telesink._handler import dsns_or_default
 from telesink._logging import _installed
-from telesink.cli import doctor_logging, doctor_program
+from telesink.cli import doctor_logging, doctor_program, output
 from telesink.cli.doctor_sink import Sink, look_at
 from telesink.cli.failure import FAILED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.findings import Finding, Status
@@ -38,7 +38,9 @@ def run_doctor(target: str | None, *, app: str | None, writes: bool, is_strict: 
         CommandError: the DSN or `--app` on the command line is wrong.
     """
     findings: list[Finding] = []
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    # What the program writes, at once or later, must not stand between or behind the lines of a report.
+    out = sys.stdout if app is None else output.set_aside()
+    console = Console(file=out, highlight=False, markup=False, emoji=False, soft_wrap=True)
     shown: str | None = None
     for finding in _findings(target, app, writes=writes, as_json=as_json):
         # Shown as they come: a server that does not answer takes its time.
@@ -52,11 +54,11 @@ def run_doctor(target: str | None, *, app: str | None, writes: bool, is_strict: 
     is_failed = bool(counts[Status.FAILED] or (is_strict and counts[Status.WARNING]))
     exit_code = FAILED_EXIT_CODE if is_failed else 0
     if as_json:
-        print(json.dumps(_report(findings, counts, exit_code)))
+        print(json.dumps(_report(findings, counts, exit_code)), file=out)
     else:
         told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         console.print(f"\n{told}")
-    sys.stdout.flush()
+    out.flush()
     return exit_code
 
 
@@ -101,7 +103,11 @@ def _findings(target: str | None, app: str | None, *, writes: bool, as_json: boo
         return
     yield from _settings(settings)
     yield doctor_program.variables(_masked_variable(settings))
-    sinks = _sinks(given, settings)
+    try:
+        sinks = _sinks(given, settings)
+    except telesink.ConfigError as error:
+        yield Finding("connection", Status.FAILED, error.message, error.hint)
+        return
     if sinks is None:
         text = "a telesink.LogHandler keeps its DSN to itself"
         yield Finding("connection", Status.SKIPPED, text, "name it: telesink doctor DSN --app ...")

@@ -1,6 +1,5 @@
 """The part of `telesink doctor` that imports the user's program and looks at what it made of `logging`."""
 
-import contextlib
 import importlib
 import logging
 import os
@@ -41,18 +40,16 @@ def load(app: str) -> Finding:
     module, separator, name = app.partition(":")
     sys.path.insert(0, os.getcwd())
     try:
-        # What the program writes must not stand between the lines of a report.
-        with _output_aside():
-            found = importlib.import_module(module)
-            for part in name.split(".") if separator else ():
-                found = getattr(found, part)
-            if separator:
-                found()  # type: ignore[operator] # whatever the user has named
+        found = importlib.import_module(module)
+        for part in name.split(".") if separator else ():
+            found = getattr(found, part)
+        if separator:
+            found()  # type: ignore[operator] # whatever the user has named
     except KeyboardInterrupt:
         raise
     # Whatever a program may end with: SystemExit is no exception of the usual kind.
     except BaseException as error:  # noqa: BLE001
-        words = native_set(True).redact_text(f"{type(error).__name__}: {error}".splitlines()[0])
+        words = native_set(True).redact_text(_words_of(error))
         step = "mend it, or name what sets logging up: --app module:callable"
         return Finding("program", Status.FAILED, f"{app} failed: {words[:300]}", step, facts={"app": app})
     return Finding(
@@ -60,18 +57,13 @@ def load(app: str) -> Finding:
     )
 
 
-@contextlib.contextmanager
-def _output_aside() -> Iterator[None]:
-    """Standard output goes to standard error meanwhile, for programs that the program starts, too."""
-    sys.stdout.flush()
-    kept = os.dup(1)
+def _words_of(error: BaseException) -> str:
+    """The first line of an error, whose class may be the program's own."""
     try:
-        os.dup2(2, 1)
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
+        text = str(error)
+    except Exception as second:  # noqa: BLE001 - whatever `__str__` may end with
+        text = f"its text cannot be had: {type(second).__name__}"
+    return f"{type(error).__name__}: {text}".splitlines()[0]
 
 
 def not_looked_at() -> Finding:

@@ -15,6 +15,7 @@ from typing import Any
 import telesink
 from telesink import _native
 from telesink._redaction import native_set
+from telesink._secret import shown_path
 from telesink._settings import _DEFAULTS
 from telesink.cli.findings import Finding, Status
 from telesink.cli.reading import SQLITE_VERSION_MIN
@@ -34,13 +35,61 @@ VARIABLES = (
     "SSL_CERT_DIR",
 )
 
-#: Whose values may be a secret as a whole.
-SECRET_VARIABLES = ("PGPASSWORD", "TELESINK_DSN", "PGOPTIONS")
+#: Those of libpq that hold no secret: its manual's list without PGPASSWORD and PGOPTIONS. Others that begin
+#: with PG are anybody's, PGPASS for example, and are not shown.
+LIBPQ_VARIABLES = frozenset(
+    (
+        "PGAPPNAME",
+        "PGCHANNELBINDING",
+        "PGCLIENTENCODING",
+        "PGCONNECT_TIMEOUT",
+        "PGDATABASE",
+        "PGDATESTYLE",
+        "PGGEQO",
+        "PGGSSDELEGATION",
+        "PGGSSENCMODE",
+        "PGGSSLIB",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGKRBSRVNAME",
+        "PGLOADBALANCEHOSTS",
+        "PGLOCALEDIR",
+        "PGMAXPROTOCOLVERSION",
+        "PGMINPROTOCOLVERSION",
+        "PGPASSFILE",
+        "PGPORT",
+        "PGREQUIREAUTH",
+        "PGREQUIREPEER",
+        "PGREQUIRESSL",
+        "PGSERVICE",
+        "PGSERVICEFILE",
+        "PGSSLCERT",
+        "PGSSLCERTMODE",
+        "PGSSLCOMPRESSION",
+        "PGSSLCRL",
+        "PGSSLCRLDIR",
+        "PGSSLKEY",
+        "PGSSLMAXPROTOCOLVERSION",
+        "PGSSLMINPROTOCOLVERSION",
+        "PGSSLMODE",
+        "PGSSLNEGOTIATION",
+        "PGSSLROOTCERT",
+        "PGSSLSNI",
+        "PGSYSCONFDIR",
+        "PGTARGETSESSIONATTRS",
+        "PGTZ",
+        "PGUSER",
+    )
+)
+
+#: What holds pairs, as in a=b,c=d.
+PAIRS = ("TELESINK_RESOURCE", "OTEL_RESOURCE_ATTRIBUTES")
 
 #: Programs and libraries that fork, or that put other threads in the place of Python's.
 FORKING = ("gunicorn", "uwsgi", "celery", "gevent", "eventlet", "billiard")
 
 SHOWN = "***"
+NOT_SHOWN = f"{SHOWN} (set, not shown)"
 
 
 def versions() -> Iterator[Finding]:
@@ -110,7 +159,7 @@ def _shown(name: str, value: Any) -> Any:
         return value if isinstance(value, bool) else "a telesink.Redaction"
     if name == "resource":
         return {key: _without_secrets(key, text) for key, text in value.items()}
-    return value
+    return shown_path(value) if name == "dead_letter" and value is not None else value
 
 
 def _without_secrets(name: str, text: str) -> str:
@@ -127,19 +176,31 @@ def variables(dsn_shown: str | None) -> Finding:
         if name not in names and not (name.startswith("PG") and name[2:].isupper()):
             continue
         value = os.environ[name]
-        if name == "TELESINK_DSN" and dsn_shown is not None:
-            found[name] = dsn_shown
-        elif name in SECRET_VARIABLES or "PASSWORD" in name:
-            found[name] = f"{SHOWN} (set, not shown)"
+        if name == "TELESINK_DSN":
+            found[name] = dsn_shown or NOT_SHOWN
         else:
-            found[name] = ",".join(_pair_without_secrets(name, pair) for pair in value.split(","))
+            found[name] = _shown_variable(name, value)
     text = ", ".join(f"{name}={value}" for name, value in found.items()) or "none is set"
     return Finding("environment", Status.OK, text, facts=found)
 
 
-def _pair_without_secrets(variable: str, pair: str) -> str:
+def _shown_variable(name: str, value: str) -> str:
+    """The value of a variable. It is looked at as a whole first: a password may hold what separates pairs."""
+    whole = native_set(True).redact_text(value)
+    if name in PAIRS:
+        return ",".join(_shown_pair(pair) for pair in whole.split(","))
+    is_foreign = name.startswith("PG") and name not in LIBPQ_VARIABLES
+    # What somebody wants hidden may stand where it is said whether to hide.
+    is_misplaced = name == "TELESINK_REDACT" and len(value) > len("false")
+    if is_foreign or is_misplaced or shown_path(whole) != value:
+        return NOT_SHOWN
+    return _without_secrets(name, value)
+
+
+def _shown_pair(pair: str) -> str:
     name, separator, value = pair.partition("=")
-    return f"{name}={_without_secrets(name, value)}" if separator else _without_secrets(variable, pair)
+    # What is no pair may be anything, the second half of a password for example.
+    return f"{name}={_without_secrets(name, value)}" if separator else SHOWN
 
 
 def forks(*, is_program: bool) -> Iterator[Finding]:

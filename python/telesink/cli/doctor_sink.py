@@ -1,15 +1,20 @@
 """The part of `telesink doctor` that looks at a destination."""
 
 import os
+import re
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import telesink
 from telesink import _native
 from telesink._pipeline import option_texts, sink_source
+from telesink._secret import shown_path
+from telesink.cli import output
 from telesink.cli.doctor_dead_letter import dead_letter_file
 from telesink.cli.doctor_write import WriteFailedError, write_one
 from telesink.cli.findings import Finding, Status
@@ -33,6 +38,11 @@ NEEDED = (
 )
 
 CREATE = "CREATE in the schema"
+
+READ_VERSION = "SELECT on telesink_meta"
+
+#: Where a DSN names the schema of the tables: as an option of a URI, or as a keyword.
+SCHEMA = re.compile(r"[?&]schema=([^&#]*)|(?:^|\s)schema\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s']+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,12 @@ def look_at(sink: Sink, *, writes: bool, is_stdout_taken: bool) -> Iterator[Find
     plan = sink.described()
     target = plan["target"]
     if plan["from_dsn"]:
-        text = ", ".join(f"{name}={value}" for name, value in plan["from_dsn"].items())
-        yield Finding(
-            "sink_settings", Status.OK, f"from its DSN: {text}", target=target, facts=plan["from_dsn"]
-        )
+        told = {
+            name: shown_path(value) if name == "dead_letter" else value
+            for name, value in plan["from_dsn"].items()
+        }
+        text = ", ".join(f"{name}={value}" for name, value in told.items())
+        yield Finding("sink_settings", Status.OK, f"from its DSN: {text}", target=target, facts=told)
     inspection: _native.Inspection | None = None
     facts: dict[str, Any] = {}
     if plan["kind"] in STORES:
@@ -82,8 +94,10 @@ def look_at(sink: Sink, *, writes: bool, is_stdout_taken: bool) -> Iterator[Find
             )
             yield dead_letter_file(plan)
             return
-        about = _about_file if plan["kind"] == "sqlite" else _about_server
-        yield from about(target, facts)
+        if plan["kind"] == "sqlite":
+            yield from _about_file(target, facts)
+        else:
+            yield from _about_server(target, facts, schema_of(sink.dsn, sink.options))
     elif plan["kind"] == "console":
         yield _console(target, sink.dsn)
     yield _write(sink, plan, inspection, facts, writes=writes, is_stdout_taken=is_stdout_taken)
@@ -99,7 +113,7 @@ def _about_file(target: str, facts: dict[str, Any]) -> Iterator[Finding]:
     elif path.parent.is_dir():
         yield Finding("connection", Status.OK, f"{path} is not there yet", target=target, facts=facts)
     else:
-        step = f"create the folder: mkdir -p {path.parent}"
+        step = f"create the folder: mkdir -p {shlex.quote(str(path.parent))}"
         yield Finding(
             "connection", Status.FAILED, f"there is no folder {path.parent}", step, target=target, facts=facts
         )
@@ -118,12 +132,32 @@ def _rights_of_file(target: str, path: Path, *, is_there: bool) -> Finding:
         mode = f"{stat.S_IMODE(path.stat().st_mode):04o}"
         text = f"others on this machine may read the records (mode {mode})"
         return Finding(
-            "rights", Status.WARNING, text, f"chmod 600 {path}", target=target, facts={"mode": mode}
+            "rights",
+            Status.WARNING,
+            text,
+            f"chmod 600 {shlex.quote(str(path))}",
+            target=target,
+            facts={"mode": mode},
         )
     return Finding("rights", Status.OK, "readable and writable for this user", target=target)
 
 
-def _about_server(target: str, facts: dict[str, Any]) -> Iterator[Finding]:
+def schema_of(dsn: str, options: Mapping[str, Any]) -> str:
+    """The schema of the tables as DSN or options name it; empty if the role's search path finds them."""
+    found = SCHEMA.search(dsn)
+    if found is None:
+        return str(options.get("schema") or "")
+    if found[1] is not None:
+        return unquote(found[1])
+    return found[3] or re.sub(r"\\(.)", r"\1", found[2] or "")
+
+
+def quoted_name(name: str) -> str:
+    """A name as a statement takes it, whatever its letters, and if it is a word of SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _about_server(target: str, facts: dict[str, Any], schema: str) -> Iterator[Finding]:
     text = f"Postgres {facts['server_version']} at {facts['host']}, as {facts['user']} in {facts['database']}"
     if facts["is_standby"] or facts["is_read_only"]:
         what = "a standby" if facts["is_standby"] else "read-only"
@@ -132,7 +166,7 @@ def _about_server(target: str, facts: dict[str, Any]) -> Iterator[Finding]:
     else:
         yield Finding("connection", Status.OK, text, target=target, facts=facts)
     yield encryption_of(target, facts)
-    yield _rights_of_role(target, facts)
+    yield _rights_of_role(target, facts, schema)
     yield _tables(target, facts, "postgres")
     yield _clock(target, facts)
 
@@ -156,20 +190,27 @@ def encryption_of(target: str, facts: dict[str, Any]) -> Finding:
     return Finding("tls", Status.WARNING, text, step, target=target, facts=told)
 
 
-def _rights_of_role(target: str, facts: dict[str, Any]) -> Finding:
+def _rights_of_role(target: str, facts: dict[str, Any], schema: str) -> Finding:
     missing = facts["missing_rights"]
     needed = [right for right in missing if right in NEEDED]
     told = {"missing": missing, "needed": needed}
     role = facts["user"]
     if needed:
-        grants = "; ".join(f"GRANT {right.replace(' on ', ' ON ')} TO {role}" for right in needed)
+        place = f"{quoted_name(schema)}." if schema else ""
+        grants = "; ".join(
+            f"GRANT {right.replace(' on ', f' ON {place}')} TO {quoted_name(role)}" for right in needed
+        )
         return Finding(
             "rights", Status.FAILED, f"{role} lacks {', '.join(needed)}", grants, target=target, facts=told
         )
     if CREATE in missing and facts["creates_schema"]:
         has_tables = facts["tables_version"] is not None
         text = f"{role} may make no {'partitions: rows go to the default one' if has_tables else 'tables'}"
-        step = "GRANT CREATE ON SCHEMA to it, or make them with `telesink schema` and say create_schema=false"
+        grant = f"GRANT CREATE ON SCHEMA {quoted_name(schema)} TO {quoted_name(role)}" if schema else ""
+        step = (
+            f"{grant or 'GRANT CREATE ON SCHEMA to it'}, or make them with `telesink schema` and say "
+            "create_schema=false"
+        )
         status = Status.WARNING if has_tables else Status.FAILED
         return Finding("rights", status, text, step, target=target, facts=told)
     more = f"; without {', '.join(missing)}, which writing does not need" if missing else ""
@@ -182,6 +223,10 @@ def _tables(target: str, facts: dict[str, Any], dialect: str) -> Finding:
     if version is not None and known is not None and version > known:
         text = f"the tables have version {version}, this telesink knows {known}"
         return Finding("tables", Status.FAILED, text, "upgrade telesink", target=target, facts=told)
+    if version is None and READ_VERSION in facts.get("missing_rights", ()):
+        # Rights on tables that are not there are not missing either.
+        text = "they are there, and the role may not read their version"
+        return Finding("tables", Status.SKIPPED, text, "see rights", target=target, facts=told)
     if version is None and not facts["creates_schema"]:
         step = f"make them: telesink schema --dialect {dialect}"
         text = "the tables are not there, or hold no version, and create_schema=false"
@@ -211,14 +256,15 @@ def _clock(target: str, facts: dict[str, Any]) -> Finding:
 
 
 def _console(target: str, dsn: str) -> Finding:
-    descriptor = 1 if "stdout" in dsn else 2
+    is_output = "stdout" in dsn
+    descriptor = output.stdout_descriptor() if is_output else 2
     try:
         is_terminal = os.isatty(descriptor)
         os.fstat(descriptor)
     except OSError:
         step = "start the program with the stream open, for example 2>/dev/null"
         return Finding("connection", Status.FAILED, "the stream is closed", step, target=target)
-    text = f"standard {'output' if descriptor == 1 else 'error'}, {'a' if is_terminal else 'no'} terminal"
+    text = f"standard {'output' if is_output else 'error'}, {'a' if is_terminal else 'no'} terminal"
     return Finding("connection", Status.OK, text, target=target, facts={"is_terminal": is_terminal})
 
 

@@ -1,10 +1,12 @@
 """Which destination a command line names, and what its errors mean for the exit code."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import quote
 
 import telesink
+from telesink._secret import has_surrogate
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 from telesink.cli.reading import SCHEME, database_path
 
@@ -25,6 +27,9 @@ def dsn_of(target: str, *, must_exist: bool = True) -> str:
     text = target.strip()
     found = SCHEME.match(text)
     is_file = found[1].lower() == "sqlite" if found else not KEYWORDS.match(text) or Path(text).exists()
+    if has_surrogate(text) and not is_file:
+        message = "the DSN is no text in UTF-8"
+        raise CommandError(message, hint="write it in UTF-8", exit_code=USAGE_EXIT_CODE)
     if not is_file:
         return text
     hint = "name the file that a program with telesink writes, or a DSN"
@@ -36,7 +41,7 @@ def dsn_of(target: str, *, must_exist: bool = True) -> str:
     if not path.is_file() and (must_exist or path.is_dir()):
         what = f"{path} is a directory" if path.is_dir() else f"there is no file {path}"
         raise CommandError(what, hint=hint, exit_code=USAGE_EXIT_CODE)
-    return text if found else f"sqlite:///{quote(str(path.absolute()))}"
+    return text if found else f"sqlite:///{quote(os.fsencode(path.absolute()))}"
 
 
 def command_error_of(error: telesink.TelesinkError) -> CommandError:
