@@ -85,7 +85,7 @@ pub(super) fn supervise(lane: &Arc<Lane>) {
             return;
         }
         is_restart = true;
-        std::thread::sleep(RESTART_PAUSE);
+        std::thread::park_timeout(RESTART_PAUSE);
     }
 }
 
