@@ -270,6 +270,9 @@ impl Pipeline {
                 }
             }
         }
+        if inherited.core.is_closed() {
+            process.core.retire();
+        }
         // Should another thread of the child have been faster, its pipeline stays and this one, unused, is let go.
         drop(self.process.compare_and_swap(inherited, Arc::new(process)));
         self.version.fetch_add(1, Ordering::AcqRel);

@@ -300,8 +300,13 @@ impl Worker {
         // The first failure of a kind that passes by itself is not worth a line.
         if is_hold || self.backoff.attempts() > 0 {
             let name = &self.lane.spec.name;
+            let outlook = if error.is_lasting {
+                "nothing more is stored by this process, which counts what it loses"
+            } else {
+                "records are kept and written once this is mended"
+            };
             self.lane.shared.diagnostics.say(if is_hold { "hold" } else { "retry" }, || {
-                format!("{name}: {}; records are kept and written once this is mended", error.full_text())
+                format!("{name}: {}; {outlook}", error.full_text())
             });
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum Failure {
         /// The answer to COMMIT: the batch may be stored all the same.
         is_commit: bool,
     },
+    /// This process was forked while the library was in use, and can never use it.
+    UnsoundFork,
     /// The file is fine but does not hold what telesink needs.
     Config {
         /// What was found.
@@ -46,14 +48,6 @@ impl Failure {
         Failure::Config {
             message: format!("the tables have version {version}, this telesink knows {}", super::VERSION),
             hint: "upgrade telesink, or choose another file",
-        }
-    }
-
-    pub(super) fn unsound_fork() -> Self {
-        Failure::Config {
-            message: "this process was forked in the middle of a write that took too long to wait for"
-                .to_owned(),
-            hint: "start it again; fork before much is logged, or use the spawn method",
         }
     }
 
@@ -113,7 +107,7 @@ impl Failure {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
             ),
-            Failure::Config { .. } => false,
+            Failure::Config { .. } | Failure::UnsoundFork => false,
         }
     }
 
@@ -123,6 +117,14 @@ impl Failure {
         let (error, is_commit) = match self {
             Failure::Config { message, hint } => {
                 return WriteError::hold(format!("{target}: {message}"), hint).after(PROBE);
+            }
+            Failure::UnsoundFork => {
+                let text = format!(
+                    "{target}: this process was forked in the middle of a write, and SQLite cannot be used in it"
+                );
+                let hint =
+                    "start processes with the spawn method, or fork before the first record or after a flush";
+                return WriteError::hold(text, hint).after(PROBE).lasting();
             }
             Failure::Sqlite { error, is_commit } => (error, is_commit),
         };

@@ -129,7 +129,7 @@ impl SqliteSink {
 
     fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
         if fork::is_unsound() {
-            return Err(Failure::unsound_fork());
+            return Err(Failure::UnsoundFork);
         }
         let mut slot = self.slot.lock();
         let scratch = &mut self.scratch;
