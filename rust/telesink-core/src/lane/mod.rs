@@ -8,6 +8,7 @@ mod budget;
 mod dead_letter;
 mod deliver;
 mod filter;
+mod gone;
 #[cfg(all(test, telesink_loom))]
 mod loom_tests;
 mod loss;
