@@ -291,50 +291,28 @@ def test_a_child_that_outlives_its_parent_goes_on_writing_to_the_same_file(subje
     assert subject.ends() == 0
 
 
-FORK_DURING_A_LONG_WRITE = f"""{PRELUDE}
-telesink.install_logging(DSN)
-log_many(log, 0, 12)
-telesink.flush(30)
-tell("ready")
-hear()
-log_many(logging.getLogger("slow"), 0, 1, 12)
-time.sleep(0.2)
-before = time.monotonic()
-pid = os.fork()
-if pid == 0:
-    log.info("nobody can write this")
-    receipt = telesink.flush(0.5)
-    assert (bool(receipt), receipt.pending) == (False, 1), receipt
-    assert telesink.stats()["sqlite"].state == "held"
-    sys.exit(5)
-tell(time.monotonic() - before)
-tell(reap([pid]))
-telesink.flush(60)
+CLOSED_BEFORE_THE_FORK = f"""{PRELUDE}
+closed, open_ = telesink.Pipeline(DSN), telesink.Pipeline(DSN)
+closed.enqueue({{"body": f"{{os.getpid()}} 0 0"}})
+took(0, 0)
+assert closed.close().complete
+
+def child():
+    assert not closed.enqueue({{"body": "0 0 0"}})
+    assert closed.stats().rejected == {{"closed": 1}}
+    assert closed.close().complete
+    assert open_.enqueue({{"body": f"{{os.getpid()}} 9 0"}})
+    took(9, 0)
+
+tell(reap([forked(child)]))
 """
 
 
-@pytest.mark.slow
-def test_a_fork_in_the_middle_of_a_long_write_comes_in_time_and_the_child_says_what_it_cannot_do(
-    subjects,
-):
-    subject = subjects.start(FORK_DURING_A_LONG_WRITE)
-    subject.hear()
-    with closing(sqlite3.connect(subjects.database)) as connection:
-        # Some seconds of counting inside the statement that inserts the row.
-        connection.execute(
-            "CREATE TRIGGER slow BEFORE INSERT ON telesink_logs WHEN NEW.logger = 'slow' BEGIN"
-            f" SELECT count(*) FROM {', '.join(f'telesink_logs AS t{number}' for number in range(7))}"
-            f" WHERE {' + '.join(f't{number}.seq' for number in range(7))} > 0; END"
-        )
-    subject.say()
+def test_a_pipeline_that_was_closed_is_closed_in_a_child_too(subjects):
+    subject = subjects.run(CLOSED_BEFORE_THE_FORK)
 
-    assert 0.4 < subject.hear() < 2.0
-    assert subject.hear() == [5]
-    assert subject.ends() == 0
+    assert subject.hear() == [0], subject.stderr
     subjects.rows().check_exactly(subjects.keys())
-    (line,) = [line for line in subject.own_lines if "not delivered" not in line]
-    assert "this process was forked in the middle of a write" in line
-    assert len(subject.own_lines) == 2
 
 
 PARENT_KILLED = f"""{PRELUDE}

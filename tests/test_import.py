@@ -113,3 +113,31 @@ def test_wrong_variables_of_the_environment_do_not_stop_the_import(run_python):
     finished = run_python("import telesink; print('imported')", TELESINK_QUEUE_RECORDS_MAX="0")
 
     assert finished.stdout == "imported\n"
+
+
+IN_A_SUBINTERPRETER = """
+try:
+    import _interpreters as interpreters
+    new = interpreters.create("legacy")
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    new = interpreters.create(isolated=False)
+attempt = "try: import telesink\\nexcept ImportError as error: print(error, flush=True)"
+interpreters.run_string(new, attempt)
+import telesink
+telesink.bind(order=7)
+interpreters.run_string(new, attempt)
+interpreters.destroy(new)
+telesink.install_logging("memory://")
+telesink.enqueue({"body": "main"})
+print(telesink.flush().complete, telesink.recent()[0]["attributes"])
+"""
+
+
+def test_a_subinterpreter_is_told_that_it_cannot_import_and_the_main_one_can(run_python):
+    first, second, last = run_python(IN_A_SUBINTERPRETER).stdout.splitlines()
+
+    assert "main interpreter of a process only" in first
+    assert "WSGIApplicationGroup %{GLOBAL}" in first
+    assert second == first
+    assert last == "True {'order': 7}"

@@ -129,7 +129,7 @@ def test_S2_an_older_sqlite_is_refused_at_build_and_at_import():
         r"const _: \(\) =\s+assert!\(rusqlite::ffi::SQLITE_VERSION_NUMBER >= SQLITE_VERSION_MIN", core
     )
     binding = (PROJECT / "rust/telesink-python/src/lib.rs").read_text("utf-8")
-    assert "sqlite_version()" in binding.partition("fn init(")[2]
+    assert "sqlite_version()" in binding.partition("fn _native(")[2]
 
 
 def test_the_list_of_crates_comes_with_the_package_and_agrees_with_the_lock_file():

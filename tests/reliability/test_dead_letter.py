@@ -72,6 +72,44 @@ def test_D15_records_set_aside_by_a_program_that_is_killed_are_in_the_file(subje
     assert len(letters(path)) == dropped["poison"] == 33
 
 
+#: The system lets no file grow beyond a bound, which the second line would cross; then it does again.
+DISK_FULL = f"""{INSTALL}
+import resource
+from refusing import TRIGGER, execute
+from delivery.subject_side import DATABASE
+
+path = sys.argv[1]
+pipeline = telesink.Pipeline(DSN, dead_letter=path)
+
+def offer(text, logger="refused"):
+    assert pipeline.enqueue({{"body": text, "logger": logger}})
+    assert pipeline.flush(30)
+
+offer("kept", "shop")
+execute(DATABASE, TRIGGER)
+offer("before " + "x" * 1_000_000)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(path).st_size + 300, limits[1]))
+offer("torn")
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+offer("after")
+tell(pipeline.stats().dropped)
+"""
+
+
+def test_D15_a_line_that_a_full_disk_has_cut_costs_no_later_one(subjects):
+    path = subjects.folder / "dead.ndjson"
+
+    subject = subjects.run(DISK_FULL, path)
+
+    assert subject.hear() == {"poison": 2, "dead_letter_full": 1}
+    first, torn, last = path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(first)["record"]["body"].startswith("before")
+    assert len(torn) == 300
+    assert json.loads(last)["record"]["body"] == "after"
+    assert any("only a part of the line could be written" in line for line in subject.own_lines)
+
+
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
 def test_D16_the_file_is_private_whatever_the_umask(subjects, umask):
     path = subjects.folder / "dead.ndjson"

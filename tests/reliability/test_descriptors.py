@@ -198,3 +198,33 @@ def test_F10_a_daemon_that_has_closed_all_descriptors_delivers_everything(subjec
         assert sorted(keys_in(database)) == sorted(keys)
     else:
         subjects.rows().check_exactly(keys)
+
+
+#: No descriptor is left when the first record comes, and later there are some again.
+OUT_OF_DESCRIPTORS = f"""{INSTALL}
+import resource
+pipeline = telesink.Pipeline(DSN, retry_initial_seconds=0.05)
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+assert pipeline.enqueue({{"body": f"{{os.getpid()}} 0 0"}})
+took(0, 0)
+receipt = pipeline.flush(1.0)
+error = pipeline.stats().last_error
+for descriptor in taken:
+    os.close(descriptor)
+tell([receipt.complete, error, pipeline.flush(30).complete])
+"""
+
+
+def test_a_program_without_descriptors_is_told_so_and_its_records_are_written_later(subjects):
+    subject = subjects.run(OUT_OF_DESCRIPTORS)
+
+    was_complete, error, is_complete = subject.hear()
+    assert (was_complete, is_complete) == (False, True)
+    assert error.endswith("no file descriptor is left; close some, or raise the limit (ulimit -n)"), error
+    subjects.rows().check_exactly(subjects.keys())

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from delivery.harness import CREATED
+from delivery.harness import CREATED, locked
 from delivery.interrupting import interrupt_flushes
 from delivery.programs import INSTALL
 from postgres.observing import PostgresRows
@@ -128,6 +128,46 @@ def test_I12_a_flush_interrupted_at_50_random_moments_ends_at_once_and_a_later_o
     # A few may have met a busy machine; none has waited for the flush.
     assert delays[INTERRUPTS * 9 // 10] <= 0.15
     assert delays[-1] <= 1.0
+    assert subject.hear() == [True, 100, {}, 0]
+    assert subject.ends() == 0
+    subjects.rows().check_exactly([*subjects.keys(), *CREATED])
+
+
+#: Waits that take as long as the database is locked.
+WAITS = {
+    "shutdown": "telesink.shutdown(30)",
+    "close": "handler.pipeline.close(30)",
+    "remove_sink": "handler.pipeline.remove_sink('sqlite', timeout_seconds=30)",
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_I12_an_interrupted_close_ends_at_once_and_loses_nothing(subjects, wait):
+    subjects.create_database()
+    with locked(subjects.database):
+        subject = subjects.start(
+            f"""{INSTALL}
+handler = telesink.install_logging(DSN)
+log_many(log, 0, 100)
+try:
+    tell("waiting")
+    {WAITS[wait]}
+except KeyboardInterrupt:
+    tell(time.monotonic())
+hear()
+receipt = handler.pipeline.close(30)
+stats = handler.pipeline.stats()
+tell([receipt.complete, stats.delivered, stats.dropped, stats.pending])
+"""
+        )
+        assert subject.hear() == "waiting"
+        time.sleep(0.3)
+        sent_at = time.monotonic()
+        subject.interrupt()
+        delay = subject.hear() - sent_at
+    subject.say()
+
+    assert delay < 1.0
     assert subject.hear() == [True, 100, {}, 0]
     assert subject.ends() == 0
     subjects.rows().check_exactly([*subjects.keys(), *CREATED])

@@ -15,16 +15,26 @@ pub(crate) struct Identity(u64, u64);
 impl Identity {
     /// What a descriptor leads to now; `None` if it is closed.
     #[cfg(unix)]
-    #[expect(clippy::useless_conversion, reason = "both have other types on other systems")]
     pub(crate) fn of(descriptor: impl AsFd) -> Option<Self> {
-        let found = rustix::fs::fstat(descriptor).ok()?;
-        Some(Self(found.st_dev as u64, u64::from(found.st_ino)))
+        rustix::fs::fstat(descriptor).ok().as_ref().map(Self::from)
     }
 
     /// No system but Unix hands a number out again to others.
     #[cfg(not(unix))]
     pub(crate) fn of<T>(_descriptor: T) -> Option<Self> {
         Some(Self(0, 0))
+    }
+}
+
+#[cfg(unix)]
+impl From<&rustix::fs::Stat> for Identity {
+    #[expect(
+        clippy::useless_conversion,
+        clippy::unnecessary_cast,
+        reason = "both have other types on other systems"
+    )]
+    fn from(found: &rustix::fs::Stat) -> Self {
+        Self(found.st_dev as u64, u64::from(found.st_ino))
     }
 }
 

@@ -54,6 +54,8 @@ pub struct WriteError {
     /// Whether the attempt may have been stored all the same (its answer was lost). Until the outcome is known the
     /// records are neither expired nor counted as dropped.
     pub is_unresolved: bool,
+    /// Whether nothing can mend it as long as this process lives.
+    pub is_lasting: bool,
 }
 
 impl WriteError {
@@ -74,7 +76,7 @@ impl WriteError {
 
     fn new(kind: WriteErrorKind, message: String, hint: String) -> Self {
         let (code, detail) = (String::new(), String::new());
-        Self { kind, message, hint, code, detail, retry_after: None, is_unresolved: false }
+        Self { kind, message, hint, code, detail, retry_after: None, is_unresolved: false, is_lasting: false }
     }
 
     /// The same error, to be tried again after `delay`.
@@ -88,6 +90,13 @@ impl WriteError {
     #[must_use]
     pub fn unresolved(mut self) -> Self {
         self.is_unresolved = true;
+        self
+    }
+
+    /// The same error where nothing can mend it as long as this process lives.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.is_lasting = true;
         self
     }
 

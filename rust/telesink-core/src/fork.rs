@@ -16,12 +16,19 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Longest time that a fork waits for a lane: a batch of the default size takes 25 ms, a disk that syncs slowly a
-/// few hundred. A child forked in the middle could not write to `SQLite` at all, which is worse than the wait.
-const WAIT_MAX: Duration = Duration::from_millis(500);
+/// Longest time that a fork waits for a lane while other threads go on: a batch of the default size takes 25 ms, a disk
+/// that syncs slowly a second or two. A child forked in the middle could never write to `SQLite`, which is worse than
+/// the wait.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Longest time that a lane stays out: far longer than a fork takes, yet a fork that went wrong must not stop it.
-const STAY_OUT_MAX: Duration = Duration::from_secs(5);
+/// The same where the waiting thread may keep all others from going on.
+const BRIEF_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// Longest time that a lane stays out: longer than a fork and its waits take, yet a fork that went wrong must not stop
+/// it.
+const STAY_OUT_MAX: Duration = Duration::from_secs(10);
+
+const _: () = assert!(STAY_OUT_MAX.as_millis() > (WAIT_MAX.as_millis() + 2 * BRIEF_WAIT_MAX.as_millis()));
 
 /// Between two looks; shorter than what a fork itself takes.
 const STEP: Duration = Duration::from_micros(100);
@@ -45,6 +52,9 @@ thread_local! {
 
     /// How many times this thread keeps lanes out.
     static HOLDS: Cell<usize> = const { Cell::new(0) };
+
+    /// Whether this thread has waited for them already.
+    static HAS_WAITED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Who is inside, and who wants to fork.
@@ -163,8 +173,8 @@ pub(crate) fn is_unsound() -> bool {
     IS_UNSOUND.load(Ordering::SeqCst)
 }
 
-/// Before a fork, in the parent: keeps lanes out. Answers whether none is inside; if not, [`wait`] for them. Then
-/// [`close`]; always followed by [`after_in_parent`] or [`after_in_child`].
+/// Before a fork, in the parent: keeps lanes out. Answers whether none is inside; if not, [`wait`] for them, or
+/// [`wait_briefly`]. Then [`close`]; always followed by [`after_in_parent`] or [`after_in_child`].
 pub fn before() -> bool {
     HOLDS.set(HOLDS.get() + 1);
     GATE.hold()
@@ -173,14 +183,23 @@ pub fn before() -> bool {
 /// Lets lanes in again that this thread keeps out. Whoever is going to wait for lanes calls it: a signal that comes
 /// between two hooks of a fork may make its handler flush, and that would wait for lanes that wait for the fork.
 pub fn let_go() {
+    HAS_WAITED.set(false);
     for _ in 0..HOLDS.replace(0) {
         GATE.release();
     }
 }
 
-/// Waits until no lane is inside, at most half a second. Answers whether all are out.
+/// Waits until no lane is inside, at most five seconds; other threads must be able to go on meanwhile. Answers whether
+/// all are out.
 pub fn wait() -> bool {
+    HAS_WAITED.set(true);
     GATE.wait(WAIT_MAX)
+}
+
+/// Waits until no lane is inside, at most half a second, for a thread that may hold what all others need. Does not wait
+/// if this thread has just done so, because a lane that has taken five seconds takes more.
+pub fn wait_briefly() -> bool {
+    GATE.wait(if HAS_WAITED.replace(true) { Duration::ZERO } else { BRIEF_WAIT_MAX })
 }
 
 /// The last step before a fork: closes what must not cross it. Quick. Two threads that fork at a time do so one after
@@ -190,7 +209,7 @@ pub fn close() {
     if GATE.inside.load(Ordering::SeqCst) > 0 || is_unsound() {
         return;
     }
-    let end = clock::monotonic() + WAIT_MAX;
+    let end = clock::monotonic() + BRIEF_WAIT_MAX;
     while IS_CLOSING.swap(true, Ordering::SeqCst) {
         if clock::monotonic() >= end {
             // Nothing is closed, and the child will know.
@@ -218,6 +237,7 @@ pub fn after_in_child() {
     }
     CLOSES.set(false);
     HOLDS.set(0);
+    HAS_WAITED.set(false);
     IS_CLOSING.store(false, Ordering::SeqCst);
     GATE.reset();
 }
@@ -237,6 +257,23 @@ mod tests {
         gate.leave();
 
         assert!(gate.wait(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn f4_a_thread_that_has_waited_for_a_fork_does_not_wait_again_for_the_same_one() {
+        let end = || clock::monotonic() + BRIEF_WAIT_MAX;
+        GATE.inside.fetch_add(1, Ordering::SeqCst);
+
+        let first_ends = end();
+        assert!(!before() && !wait_briefly());
+        assert!(clock::monotonic() >= first_ends);
+        let second_ends = end();
+        assert!(!before() && !wait_briefly());
+        assert!(clock::monotonic() < second_ends);
+        GATE.leave();
+        after_in_parent();
+
+        assert!(!HAS_WAITED.get() && HOLDS.get() == 0);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn code_lines(text: &str) -> Vec<String> {
 }
 
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("tests.rs")
+    path.contains("/tests/") || path.contains("_tests/") || path.ends_with("tests.rs")
 }
 
 /// Every line of the files below `folder` that holds one of `words`.

@@ -1,10 +1,17 @@
-//! Raw calls into CPython that a measurement justifies. The only `unsafe` of the binding.
+//! Raw calls into CPython that a measurement justifies, or that PyO3 does not have. The only `unsafe` of the binding.
 #![allow(unsafe_code)]
 
 use pyo3::exceptions::PyBaseException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyString, PyTraceback};
+
+/// Whether this thread is attached to the interpreter that the process began with.
+pub(crate) fn is_main_interpreter() -> bool {
+    // SAFETY: asked while a module is imported, so the thread is attached to an interpreter. The first one of a process
+    // has the number zero.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) == 0 }
+}
 
 /// Shows every key and value of `dict` to `see`, in order, without making new references.
 ///

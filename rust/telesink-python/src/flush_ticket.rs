@@ -1,18 +1,15 @@
 //! A flush that Python waits for: without the interpreter, within a limit, and never for a parent's lanes.
 
 use crate::edge::edge;
+use crate::patience::wait_until;
 use crate::{process, report};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use telesink_core::clock;
-use telesink_core::fork;
 use telesink_core::pipeline::Flush;
 use telesink_core::stats::Receipt;
-
-/// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
-const SIGNAL_SLICE: Duration = Duration::from_millis(50);
 
 /// A flush under way.
 #[pyclass(frozen, module = "telesink._native")]
@@ -34,20 +31,11 @@ impl FlushTicket {
     /// Waits until nothing is pending or `timeout_seconds` have passed, without holding the interpreter.
     fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<bool> {
         edge("FlushTicket.wait", || {
-            fork::let_go();
             let end = clock::monotonic() + seconds(timeout_seconds);
-            loop {
-                if self.is_inherited() {
-                    return Ok(true);
-                }
-                let left = end.saturating_duration_since(clock::monotonic());
-                let slice = left.min(SIGNAL_SLICE);
-                let is_over = py.detach(|| self.lock().as_ref().is_none_or(|flush| flush.wait(slice)));
-                if is_over || left.is_zero() {
-                    return self.is_done();
-                }
-                py.check_signals()?;
-            }
+            let wait =
+                |limit| self.is_inherited() || self.lock().as_ref().is_none_or(|flush| flush.wait(limit));
+            wait_until(py, end, wait)?;
+            self.is_done()
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
 use crate::edge::{edge, reach};
 use crate::flush_ticket::{FlushTicket, seconds};
+use crate::patience::{Own, wait_until};
 use crate::sources::{Process, SinkSource};
 use crate::{errors, process, redaction, report};
 use arc_swap::{ArcSwap, Guard};
@@ -82,9 +83,12 @@ impl Pipeline {
         edge("Pipeline.remove_sink", || {
             let process = self.process();
             let deadline = clock::monotonic() + seconds(timeout_seconds);
-            fork::let_go();
-            let stats = py.detach(|| process.core.remove_lane(name, deadline));
+            let removal = process.core.begin_removal(name, deadline);
             self.publish(|process| process.sources.retain(|source| source.name.as_deref() != Some(name)));
+            let Some(removal) = removal else { return Ok(None) };
+            let mut removal = Own::new(removal, process.capture.generation);
+            wait_until(py, deadline, |limit| removal.get().is_none_or(|removal| removal.wait(limit)))?;
+            let stats = removal.take().map(|removal| py.detach(|| removal.finish(&process.core)));
             stats.map(|stats| report::lane(py, &stats)).transpose()
         })
     }
@@ -187,13 +191,20 @@ impl Pipeline {
     }
 
     /// Settles everything within `timeout_seconds`; with `stop` the pipeline takes nothing more. Answers a receipt.
+    /// Interrupted by a signal it raises what the handler raised; the lanes go on, and a later call waits for them.
     fn close<'py>(&self, py: Python<'py>, timeout_seconds: f64, stop: bool) -> PyResult<Bound<'py, PyDict>> {
         edge("Pipeline.close", || {
             let process = self.process();
             let deadline = clock::monotonic() + seconds(timeout_seconds);
-            fork::let_go();
-            let receipt = py.detach(|| process.core.close(deadline, stop));
-            report::receipt(py, &receipt)
+            if !stop {
+                // The end of the program has a limit of its own, and tells what it could not deliver.
+                fork::let_go();
+                return report::receipt(py, &py.detach(|| process.core.close(deadline, stop)));
+            }
+            let mut closing = Own::new(process.core.begin_close(deadline, stop), process.capture.generation);
+            wait_until(py, deadline, |limit| closing.get().is_none_or(|closing| closing.wait(limit)))?;
+            let receipt = closing.take().map(|closing| py.detach(|| closing.finish()));
+            report::receipt(py, &receipt.unwrap_or_default())
         })
     }
 
@@ -269,6 +280,9 @@ impl Pipeline {
                     process.diagnostics.say("fork", || format!("could not reopen sink {name}: {error}"));
                 }
             }
+        }
+        if inherited.core.is_closed() {
+            process.core.retire();
         }
         // Should another thread of the child have been faster, its pipeline stays and this one, unused, is let go.
         drop(self.process.compare_and_swap(inherited, Arc::new(process)));

@@ -17,57 +17,72 @@ mod sqlite_calls;
 mod sqlite_locks;
 mod tables;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use pyo3::wrap_pyfunction as function;
 
 /// The native half of telesink. Import `telesink` instead; names here are private to it.
+///
+/// Runs once, when the module is imported. Nothing is exported before it is known to be the main interpreter: classes
+/// are made once in a process, and those of a subinterpreter would end with it.
 #[pymodule(gil_used = false)]
-mod _native {
-    #[pymodule_export]
-    use super::capture::context::{ContextFields, set_context_getter};
-    #[pymodule_export]
-    use super::capture::set_inherited_span;
-    #[cfg(feature = "failpoints")]
-    #[pymodule_export]
-    use super::edge::failpoints::arm_failpoint;
-    #[pymodule_export]
-    use super::flush_ticket::FlushTicket;
-    #[pymodule_export]
-    use super::handle::Pipeline;
-    #[pymodule_export]
-    use super::inspection::{Inspection, describe_sink, replay};
-    #[pymodule_export]
-    use super::process::{after_fork_in_parent, before_fork, fork_detection, process_generation, write_line};
-    #[pymodule_export]
-    use super::redaction::RedactionSet;
-    #[pymodule_export]
-    use super::settings::{
-        check_setting, check_settings, check_sink, dsn_identity, parse_bytes, parse_level, parse_seconds,
-    };
-    #[pymodule_export]
-    use super::tables::{Prune, table_definitions};
-
-    /// Runs once, when the module is imported.
-    #[pymodule_init]
-    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-        use pyo3::types::PyModuleMethods;
-
-        let (version, is_usable) = telesink_core::sinks::sqlite::sqlite_version();
-        if !is_usable {
-            let message = format!("telesink was built with SQLite {version}, which can destroy databases");
-            return Err(pyo3::exceptions::PyImportError::new_err(message));
-        }
-        module.add("SQLITE_VERSION", version)?;
-        super::process::install();
-        super::sqlite_calls::install();
-        super::sqlite_locks::install();
-        Ok(())
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    if !ffi::is_main_interpreter() {
+        return Err(PyImportError::new_err(
+            "telesink works in the main interpreter of a process only, and this is a subinterpreter; \
+             import it there (mod_wsgi: WSGIApplicationGroup %{GLOBAL})",
+        ));
     }
+    let (version, is_usable) = telesink_core::sinks::sqlite::sqlite_version();
+    if !is_usable {
+        let message = format!("telesink was built with SQLite {version}, which can destroy databases");
+        return Err(PyImportError::new_err(message));
+    }
+    add_classes(module)?;
+    add_functions(module)?;
+    // Version of the wheel.
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
+    // Whether this is a debug build, which nobody should benchmark.
+    module.add("IS_DEBUG_BUILD", cfg!(debug_assertions))?;
+    module.add("SQLITE_VERSION", version)?;
+    process::install();
+    sqlite_calls::install();
+    sqlite_locks::install();
+    Ok(())
+}
 
-    /// Version of the wheel.
-    #[pymodule_export]
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
+fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<capture::context::ContextFields>()?;
+    module.add_class::<flush_ticket::FlushTicket>()?;
+    module.add_class::<handle::Pipeline>()?;
+    module.add_class::<inspection::Inspection>()?;
+    module.add_class::<redaction::RedactionSet>()?;
+    module.add_class::<tables::Prune>()
+}
 
-    /// Whether this is a debug build, which nobody should benchmark.
-    #[pymodule_export]
-    const IS_DEBUG_BUILD: bool = cfg!(debug_assertions);
+fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    for function in [
+        function!(capture::context::set_context_getter, module)?,
+        function!(capture::set_inherited_span, module)?,
+        #[cfg(feature = "failpoints")]
+        function!(edge::failpoints::arm_failpoint, module)?,
+        function!(inspection::describe_sink, module)?,
+        function!(inspection::replay, module)?,
+        function!(process::after_fork_in_parent, module)?,
+        function!(process::before_fork, module)?,
+        function!(process::fork_detection, module)?,
+        function!(process::process_generation, module)?,
+        function!(process::write_line, module)?,
+        function!(settings::check_setting, module)?,
+        function!(settings::check_settings, module)?,
+        function!(settings::check_sink, module)?,
+        function!(settings::dsn_identity, module)?,
+        function!(settings::parse_bytes, module)?,
+        function!(settings::parse_level, module)?,
+        function!(settings::parse_seconds, module)?,
+        function!(tables::table_definitions, module)?,
+    ] {
+        module.add_function(function)?;
+    }
+    Ok(())
 }

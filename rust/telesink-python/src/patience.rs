@@ -1,9 +1,16 @@
-//! Waiting for room under `when_full="block"`: with the interpreter released, and never on a running event loop.
+//! Waiting: with the interpreter released, never on a running event loop for room under `when_full="block"`, and never
+//! for a parent's lanes.
 
+use crate::process;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::time::{Duration, Instant};
 use telesink_core::lane::Patience;
+use telesink_core::{clock, fork};
+
+/// Longest sleep between two looks at pending signals: how long Ctrl+C may take to end a wait.
+const SIGNAL_SLICE: Duration = Duration::from_millis(50);
 
 /// A Python caller.
 pub(crate) struct Waiting<'py> {
@@ -36,5 +43,60 @@ impl Patience for Waiting<'_> {
 
     fn detached(&self, wait: &mut (dyn FnMut() + Send)) {
         self.py.detach(wait);
+    }
+}
+
+/// Waits, without holding the interpreter, until `wait` answers that there is nothing more to wait for, or until `end`.
+///
+/// # Errors
+/// What the handler of a signal raises, as Ctrl+C does. Such a handler may also have forked: look again whose the lanes
+/// are.
+pub(crate) fn wait_until(
+    py: Python<'_>,
+    end: Instant,
+    wait: impl Fn(Duration) -> bool + Sync,
+) -> PyResult<()> {
+    fork::let_go();
+    loop {
+        let left = end.saturating_duration_since(clock::monotonic());
+        if py.detach(|| wait(left.min(SIGNAL_SLICE))) || left.is_zero() {
+            return Ok(());
+        }
+        py.check_signals()?;
+    }
+}
+
+/// What waits for the lanes of one process. In the child of a fork it is left alone: nobody may hold their locks there.
+pub(crate) struct Own<T> {
+    inner: Option<T>,
+    generation: u64,
+}
+
+impl<T> Own<T> {
+    /// For lanes of the process of this generation.
+    pub(crate) fn new(inner: T, generation: u64) -> Self {
+        Self { inner: Some(inner), generation }
+    }
+
+    /// `None` in a child, and once it was taken.
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.is_inherited() { None } else { self.inner.as_ref() }
+    }
+
+    /// As `get`.
+    pub(crate) fn take(&mut self) -> Option<T> {
+        if self.is_inherited() { None } else { self.inner.take() }
+    }
+
+    fn is_inherited(&self) -> bool {
+        self.generation != process::generation()
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            std::mem::forget(self.inner.take());
+        }
     }
 }

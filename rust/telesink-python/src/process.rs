@@ -117,7 +117,8 @@ fn wiped_page() -> *mut AtomicU32 {
 #[cfg(unix)]
 extern "C" fn prepare() {
     if !fork::before() {
-        fork::wait();
+        // This thread may hold the interpreter.
+        fork::wait_briefly();
     }
     fork::close();
 }
@@ -133,7 +134,7 @@ extern "C" fn in_child() {
 }
 
 /// Called before a fork by Python: waits, with a limit and without the interpreter, until no lane is inside a library
-/// whose state a child cannot use. The C library's hook then has nothing to wait for.
+/// whose state a child cannot use. The C library's hook then does not wait any more.
 #[pyfunction]
 pub(crate) fn before_fork(py: Python<'_>) -> PyResult<()> {
     edge("before_fork", || {

@@ -6,12 +6,18 @@ use crate::sinks::Entry;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Longest reason kept, in bytes; servers put whole rows into their messages.
 const REASON_BYTES_MAX: usize = 500;
 
+/// Between two looks at an end that is no end of a line, and how many before it is taken for torn: another process may
+/// be in the middle of its write, which takes microseconds.
+const LOOK: Duration = Duration::from_millis(1);
+const LOOKS_MAX: u32 = 5;
+
 /// A bounded NDJSON file with mode 0600. Several lanes and processes may share one: each line is one `write` in
-/// append mode.
+/// append mode. Nothing is ever cut off the file, because others may have appended meanwhile.
 #[derive(Debug)]
 pub(super) struct DeadLetter {
     path: PathBuf,
@@ -49,17 +55,9 @@ impl DeadLetter {
     pub(super) fn append(&mut self, entry: &Entry, verdict: &Verdict<'_>) -> io::Result<()> {
         let line = line(entry, verdict);
         let bytes_max = self.bytes_max;
-        let result = self.file().and_then(|file| {
-            if file.metadata()?.len() + line.len() as u64 > bytes_max {
-                return Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    "the dead-letter file is at its bound",
-                ));
-            }
-            io::Write::write_all(file, &line)
-        });
+        let result = self.file().and_then(|file| put(file, line, bytes_max));
         if result.is_err() {
-            // Moved, deleted or on a disk that went away: open it anew next time.
+            // Full, or on a disk that went away: open it anew next time.
             self.file = None;
         }
         result
@@ -72,6 +70,10 @@ impl DeadLetter {
             // The program has closed it, and the number leads to a file of its own.
             std::mem::forget(self.file.take());
         }
+        if self.file.as_ref().is_some_and(|(_, identity)| is_elsewhere(&self.path, *identity)) {
+            // Moved away or deleted, as after a replay: what is written there now is for nobody.
+            self.file = None;
+        }
         match &mut self.file {
             Some((file, _)) => Ok(file),
             empty => {
@@ -81,6 +83,57 @@ impl DeadLetter {
             }
         }
     }
+}
+
+/// Appends one line, on a line of its own, with one `write`.
+fn put(file: &mut File, mut line: Vec<u8>, bytes_max: u64) -> io::Result<()> {
+    if is_torn(file)? {
+        line.insert(0, b'\n');
+    }
+    if file.metadata()?.len() + line.len() as u64 > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the dead-letter file is at its bound"));
+    }
+    if io::Write::write(file, &line)? < line.len() {
+        let text = "only a part of the line could be written; free some space";
+        return Err(io::Error::new(io::ErrorKind::StorageFull, text));
+    }
+    Ok(())
+}
+
+/// Whether the last line has no end: its disk was full, or its process was killed in the middle of it.
+fn is_torn(file: &mut File) -> io::Result<bool> {
+    for look in 0..LOOKS_MAX {
+        if look > 0 {
+            std::thread::park_timeout(LOOK);
+        }
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            // The position counts for reading only: the file is in append mode.
+            io::Seek::seek(file, io::SeekFrom::End(-1))?;
+            io::Read::read_exact(file, &mut last)?;
+        }
+        if last == [b'\n'] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the path certainly does not name the open file any more. Where it cannot be told, as in a folder that this
+/// user may not look into any more, the file that is open is better than none.
+#[cfg(unix)]
+fn is_elsewhere(path: &Path, identity: Option<Identity>) -> bool {
+    use rustix::io::Errno;
+
+    match rustix::fs::lstat(path) {
+        Ok(found) => Some(Identity::from(&found)) != identity,
+        Err(error) => matches!(error, Errno::NOENT | Errno::NOTDIR),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_elsewhere(path: &Path, _identity: Option<Identity>) -> bool {
+    !path.exists()
 }
 
 #[cfg(unix)]
@@ -99,7 +152,8 @@ fn open_private(path: &Path) -> io::Result<File> {
     check_folder(&rustix::fs::fstat(&folder)?)?;
     // 0600 whatever the umask: the file holds what people logged. No symbolic links: another user may have put one
     // there. Non-blocking: a FIFO must not hang the lane.
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND;
+    // Read as well: how the last line ends.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND;
     let guards = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(&folder, name, flags | guards, Mode::RUSR | Mode::WUSR)?;
     check_file(&rustix::fs::fstat(&file)?)?;
@@ -108,7 +162,7 @@ fn open_private(path: &Path) -> io::Result<File> {
 
 #[cfg(not(unix))]
 fn open_private(path: &Path) -> io::Result<File> {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is no regular file")) }
 }
 

@@ -149,9 +149,12 @@ impl Worker {
                     let mut tally = lane.tally();
                     tally.batches += 1;
                     tally.duplicates_suppressed += outcome.duplicates_suppressed;
-                    tally.rolled_back += outcome.rolled_back;
+                    let gone = self
+                        .gone
+                        .add(self.stored_seq - outcome.rolled_back.min(self.stored_seq), self.stored_seq);
+                    tally.rolled_back += gone;
                     drop(tally);
-                    self.pass_on(outcome);
+                    self.pass_on(outcome, gone);
                 }
                 result
             }
@@ -160,16 +163,15 @@ impl Worker {
     }
 
     /// Says what a sink has to tell beside the outcome itself.
-    fn pass_on(&self, outcome: &Outcome) {
+    fn pass_on(&self, outcome: &Outcome, gone: u64) {
         let (name, diagnostics) = (&self.lane.spec.name, &self.lane.shared.diagnostics);
         if let Some(notice) = &outcome.notice {
             diagnostics.say("notice", || format!("{name}: {notice}"));
         }
-        if outcome.rolled_back > 0 {
+        if gone > 0 {
             diagnostics.say("rolled back", || {
                 format!(
-                    "{name}: the destination went back in time; {} records that it had confirmed are gone from it",
-                    outcome.rolled_back
+                    "{name}: the destination went back in time; {gone} records that it had confirmed are gone from it"
                 )
             });
         }
@@ -300,8 +302,13 @@ impl Worker {
         // The first failure of a kind that passes by itself is not worth a line.
         if is_hold || self.backoff.attempts() > 0 {
             let name = &self.lane.spec.name;
+            let outlook = if error.is_lasting {
+                "nothing more is stored by this process, which counts what it loses"
+            } else {
+                "records are kept and written once this is mended"
+            };
             self.lane.shared.diagnostics.say(if is_hold { "hold" } else { "retry" }, || {
-                format!("{name}: {}; records are kept and written once this is mended", error.full_text())
+                format!("{name}: {}; {outlook}", error.full_text())
             });
         }
     }

@@ -8,6 +8,7 @@ mod budget;
 mod dead_letter;
 mod deliver;
 mod filter;
+mod gone;
 #[cfg(all(test, telesink_loom))]
 mod loom_tests;
 mod loss;
@@ -281,20 +282,30 @@ impl Lane {
         drop(starting);
     }
 
+    /// Waits until the worker has ended or given up, at most `limit`. Answers whether it has.
+    pub(crate) fn wait_end(&self, limit: Duration) -> bool {
+        let end = clock::monotonic() + limit;
+        let mut books = self.account.lock();
+        while !books.is_finished && !books.is_abandoned {
+            let left = end.saturating_duration_since(clock::monotonic());
+            if left.is_zero() {
+                return false;
+            }
+            books = self.account.wait(books, left);
+        }
+        true
+    }
+
     /// Waits for a closing worker to end; past the deadline what is left is given up and counted. Without `stop` there
     /// is nothing to wait for, and before the deadline nothing to give up: what the lane holds was logged meanwhile.
     pub(crate) fn end_close(&self, deadline: Instant, stop: bool) {
         if !stop && clock::monotonic() < deadline {
             return;
         }
-        let mut books = self.account.lock();
-        while stop && !books.is_finished && !books.is_abandoned {
-            let left = deadline.saturating_duration_since(clock::monotonic());
-            if left.is_zero() {
-                break;
-            }
-            books = self.account.wait(books, left);
+        if stop {
+            self.wait_end(deadline.saturating_duration_since(clock::monotonic()));
         }
+        let mut books = self.account.lock();
         // A thread that the system refused to start leaves its records in the queue.
         let is_settled = books.held == 0 && !self.has_work() && (books.is_finished || !stop);
         if !is_settled && !books.is_abandoned {

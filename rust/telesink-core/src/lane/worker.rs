@@ -3,6 +3,7 @@
 use super::account::End;
 use super::backoff::Backoff;
 use super::dead_letter::DeadLetter;
+use super::gone::Gone;
 use super::loss::{self, Losses, NO_TICKET, Totals};
 use super::wake::{Sleep, request};
 use super::{Lane, Queued};
@@ -38,6 +39,8 @@ pub(super) struct Worker {
     pub(super) dead_letter: Option<DeadLetter>,
     /// The last `seq` that the sink has confirmed; what its ledger should show.
     pub(super) stored_seq: u64,
+    /// Numbers that the sink had confirmed and no longer has.
+    pub(super) gone: Gone,
     /// Set once a close asked for an end.
     pub(super) is_closing: bool,
     /// Single records refused since the last one that was stored.
@@ -85,7 +88,7 @@ pub(super) fn supervise(lane: &Arc<Lane>) {
             return;
         }
         is_restart = true;
-        std::thread::sleep(RESTART_PAUSE);
+        std::thread::park_timeout(RESTART_PAUSE);
     }
 }
 
@@ -103,6 +106,7 @@ impl Worker {
             losses: Losses::new(),
             dead_letter,
             stored_seq: 0,
+            gone: Gone::default(),
             is_closing: false,
             refused_in_a_row: 0,
             panics_in_a_row: 0,

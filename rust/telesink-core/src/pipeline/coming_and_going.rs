@@ -4,10 +4,8 @@ use super::removed::Removed;
 use super::{Late, Pipeline};
 use crate::error::ConfigError;
 use crate::lane::{Impatient, Lane, LaneSpec};
-use crate::stats::LaneStats;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
 
 impl Pipeline {
     /// Adds a lane; it gets every record offered from now on, and the first lane also those offered before.
@@ -67,20 +65,15 @@ impl Pipeline {
         lane
     }
 
-    /// Takes a lane out and closes it by `deadline`.
-    pub fn remove_lane(&self, name: &str, deadline: Instant) -> Option<LaneStats> {
-        let lane = {
-            let _guard = self.late();
-            let mut lanes = Vec::clone(&self.lanes());
-            let at = lanes.iter().position(|lane| lane.name() == name)?;
-            let lane = lanes.remove(at);
-            self.removed().leave(&lane);
-            self.publish_lanes(lanes);
-            lane
-        };
-        lane.begin_close(deadline, true);
-        lane.end_close(deadline, true);
-        Some(self.removed().settle(&lane))
+    /// Takes a lane out; until it is settled it counts as leaving.
+    pub(super) fn take_out(&self, name: &str) -> Option<Arc<Lane>> {
+        let _guard = self.late();
+        let mut lanes = Vec::clone(&self.lanes());
+        let at = lanes.iter().position(|lane| lane.name() == name)?;
+        let lane = lanes.remove(at);
+        self.removed().leave(&lane);
+        self.publish_lanes(lanes);
+        Some(lane)
     }
 
     pub(super) fn removed(&self) -> MutexGuard<'_, Removed> {

@@ -1,10 +1,12 @@
 //! The pipeline: capture once, filter per lane, hand the shared record to each lane's queue.
 
+mod closing;
 mod coming_and_going;
 mod flush;
 mod removed;
 mod view;
 
+pub use closing::{Closing, Removal};
 pub use flush::Flush;
 pub use view::View;
 
@@ -15,13 +17,12 @@ use crate::record::id::new_instance;
 use crate::record::tables::{Resource, Tables};
 use crate::record::{Record, flag};
 use crate::redact::Redaction;
-use crate::stats::{Counts, PipelineStats, Receipt, RejectCause};
+use crate::stats::{Counts, PipelineStats, RejectCause};
 use arc_swap::ArcSwap;
 use removed::Removed;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// Records kept for the first lane of a pipeline that has none yet.
 pub const LATE_RECORDS_MAX: usize = 1_000;
@@ -270,30 +271,12 @@ impl Pipeline {
 
     /// Starts a flush: a barrier made of counters, complete once every record admitted until now is settled.
     pub fn begin_flush(&self) -> Flush {
-        let lanes = self.lanes();
+        let lanes = self.lanes_with_leaving();
         Flush {
             started: clock::monotonic(),
             lanes: lanes.iter().map(|lane| (Arc::clone(lane), lane.begin_flush())).collect(),
             late_pending: self.late().records.len() as u64,
         }
-    }
-
-    /// Asks every lane to settle what it has by `deadline`, in parallel; with `stop` the pipeline takes nothing more
-    /// and its threads end. Whatever is left then is given up and counted.
-    pub fn close(&self, deadline: Instant, stop: bool) -> Receipt {
-        let flush = self.begin_flush();
-        if stop {
-            self.is_closed.store(true, Ordering::Release);
-        }
-        let lanes = self.lanes();
-        for lane in lanes.iter() {
-            lane.begin_close(deadline, stop);
-        }
-        flush.wait(deadline.saturating_duration_since(clock::monotonic()));
-        for lane in lanes.iter() {
-            lane.end_close(deadline, stop);
-        }
-        flush.finish()
     }
 
     /// Lets go without waiting: nothing more is taken, and the threads end once they have settled what they have.

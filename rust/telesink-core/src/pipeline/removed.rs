@@ -17,6 +17,11 @@ impl Removed {
         self.leaving.push(Arc::clone(lane));
     }
 
+    /// Lanes that nobody has seen settle everything.
+    pub(super) fn leaving(&self) -> &[Arc<Lane>] {
+        &self.leaving
+    }
+
     /// A lane has settled everything; answers its last counters.
     pub(super) fn settle(&mut self, lane: &Arc<Lane>) -> LaneStats {
         let stats = lane.stats();

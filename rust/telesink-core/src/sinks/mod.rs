@@ -13,6 +13,7 @@ pub use spent::Spent;
 
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+use crate::fork;
 use crate::record::tables::Tables;
 use crate::record::view::LogView;
 use crate::record::{Record, Signal};
@@ -180,6 +181,15 @@ const SINKS: [(&str, Planner); 5] = [
 /// The schemes that can be opened, for error messages.
 pub fn schemes() -> impl Iterator<Item = &'static str> {
     SINKS.iter().map(|(scheme, _)| *scheme)
+}
+
+/// The process may end without closing its sinks: whatever must not be left to that is done now.
+pub(crate) fn rest() {
+    // In an unsound process nothing is open, and locks may be held by nobody.
+    if !fork::is_unsound() {
+        let _inside = fork::enter();
+        sqlite::settle_moved();
+    }
 }
 
 /// Plans the sink that `dsn` asks for. Takes the sink's own options out of the DSN; the caller takes the

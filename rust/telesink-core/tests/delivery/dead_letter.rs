@@ -199,6 +199,50 @@ fn a_missing_folder_costs_the_refused_records_only_and_is_looked_for_again() {
 }
 
 #[test]
+fn d15_a_file_that_was_deleted_or_moved_away_is_made_anew_and_nothing_is_written_to_the_old_one() {
+    let (folder, path) = folder();
+    let archive = folder.path().join("replayed.ndjson");
+    let pipeline = pipeline(refusing_bad().plan(), with_file(&path, 1));
+    offer_all(&pipeline, ["good", "bad 1"]);
+    flush(&pipeline);
+
+    std::fs::rename(&path, &archive).expect("moved");
+    offer_all(&pipeline, ["bad 2", "good"]);
+    flush(&pipeline);
+    let second = lines(&path);
+    std::fs::remove_file(&path).expect("deleted");
+    offer_all(&pipeline, ["bad 3", "good"]);
+    flush(&pipeline);
+
+    let held = [&lines(&archive), &second, &lines(&path)].map(|lines| lines[0]["record"]["body"].clone());
+    assert_eq!(held, ["bad 1", "bad 2", "bad 3"]);
+    assert_eq!((lines(&archive).len(), second.len()), (1, 1));
+    assert_dropped(&lane(&pipeline), DropCause::Poison, 3);
+}
+
+#[test]
+fn d15_a_line_that_a_killed_process_left_unfinished_costs_no_other_line() {
+    let (_folder, path) = folder();
+    let torn = "{\"id\":\"0199";
+    std::fs::write(&path, torn).expect("written");
+    let pipeline = pipeline(refusing_bad().plan(), with_file(&path, 1));
+
+    offer_all(&pipeline, ["good", "bad 1"]);
+    flush(&pipeline);
+    // And one of another process that is killed while the file is open here.
+    let mut other = std::fs::File::options().append(true).open(&path).expect("a file");
+    std::io::Write::write_all(&mut other, torn.as_bytes()).expect("written");
+    offer_all(&pipeline, ["good", "bad 2"]);
+    flush(&pipeline);
+
+    let text = std::fs::read_to_string(&path).expect("a file");
+    let (whole, unfinished): (Vec<_>, Vec<_>) = text.lines().partition(|line| *line != torn);
+    let whole: Vec<Value> = whole.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(unfinished.len(), 2);
+    assert_eq!(whole.iter().map(|line| &line["record"]["body"]).collect::<Vec<_>>(), ["bad 1", "bad 2"]);
+}
+
+#[test]
 fn lanes_that_share_a_file_mix_no_lines() {
     let (_folder, path) = folder();
     let pipeline = crate::support::empty_pipeline();

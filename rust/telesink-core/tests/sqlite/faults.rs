@@ -1,8 +1,9 @@
 //! Files that are missing, locked, read-only, foreign or moved away: nothing is lost, and the text says what to do.
 
-use crate::support::{batches_of, eager, flush, lane, offer_all, pipeline, until};
+use crate::support::{LIMIT, batches_of, eager, flush, lane, offer_all, pipeline, until};
 use crate::{bodies, connect, database, number, plan_at};
 use std::path::{Path, PathBuf};
+use telesink_core::clock;
 use telesink_core::pipeline::Pipeline;
 use telesink_core::stats::{LaneStats, State};
 
@@ -144,6 +145,114 @@ fn a_database_that_was_moved_away_is_replaced_and_later_rows_go_to_the_new_file(
     assert_eq!(bodies(&path), ["new 3", "new 4"]);
     assert_eq!(number(&path, "SELECT last_seq FROM telesink_ledger"), 4);
     assert!(lane(&pipeline).rolled_back > 0);
+}
+
+/// Moves the database and leaves its write-ahead log, as `mv app.db app.db.1` does.
+fn move_file_alone(path: &Path) -> PathBuf {
+    let moved = path.with_extension("db.1");
+    std::fs::rename(path, &moved).expect("moved");
+    moved
+}
+
+#[test]
+fn the_rows_of_a_file_that_is_moved_without_its_log_are_all_in_that_file() {
+    let (folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["old 1", "old 2"]);
+    flush(&pipeline);
+
+    let moved = move_file_alone(&path);
+    offer_all(&pipeline, ["new 3", "new 4"]);
+    flush(&pipeline);
+
+    assert_eq!(bodies(&moved), ["old 1", "old 2"]);
+    assert_eq!(bodies(&path), ["new 3", "new 4"]);
+    crate::support::close(&pipeline);
+    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn a_file_that_was_moved_after_the_last_record_holds_all_rows_when_the_pipeline_settles() {
+    for stop in [true, false] {
+        let (_folder, path) = database();
+        let pipeline = pipeline(plan_at(&path), eager());
+        offer_all(&pipeline, ["old 1", "old 2"]);
+        flush(&pipeline);
+
+        let moved = move_file_alone(&path);
+        let receipt = pipeline.close(clock::monotonic() + LIMIT, stop);
+        let kept = path.with_extension("copy");
+        std::fs::copy(&moved, &kept).expect("what is in the file itself");
+
+        assert!(receipt.is_complete());
+        assert_eq!(bodies(&kept), ["old 1", "old 2"], "{stop}");
+    }
+}
+
+#[test]
+fn two_pipelines_see_to_it_that_a_moved_file_loses_nothing_of_either() {
+    let (_folder, path) = database();
+    let [first, second] = [(); 2].map(|()| pipeline(plan_at(&path), eager()));
+    offer_all(&first, ["first"]);
+    flush(&first);
+    offer_all(&second, ["second"]);
+    flush(&second);
+
+    let moved = move_database_and_answer(&path);
+    offer_all(&first, ["new first"]);
+    flush(&first);
+    crate::support::close(&second);
+
+    assert_eq!(bodies(&moved), ["first", "second"]);
+    assert_eq!(bodies(&path), ["new first"]);
+    crate::support::close(&first);
+    assert_eq!(bodies(&path), ["new first"]);
+}
+
+fn move_database_and_answer(path: &Path) -> PathBuf {
+    let moved = path.with_extension("db.1");
+    move_database(path, &moved);
+    moved
+}
+
+#[test]
+fn a_log_that_was_left_without_its_file_is_kept_when_a_new_file_takes_the_name() {
+    let (folder, path) = database();
+    let killed = pipeline(plan_at(&path), eager());
+    offer_all(&killed, ["kept"]);
+    flush(&killed);
+    // What a program leaves that was killed: the log beside the file, and then the file was moved.
+    let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    let (bare, copy) = (path.with_extension("copied"), folder.path().join("later.db"));
+    std::fs::copy(&path, &bare).expect("copied");
+    std::fs::copy(log(&path), log(&copy)).expect("copied");
+
+    let later = pipeline(plan_at(&copy), eager());
+    offer_all(&later, ["new"]);
+    flush(&later);
+
+    let left = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("one").path());
+    let left = left.filter(|path| path.to_string_lossy().contains("later.db.left-"));
+    let [left] = left.collect::<Vec<_>>().try_into().expect("one log was kept");
+    std::fs::rename(left, log(&bare)).expect("put beside its file");
+    assert_eq!(bodies(&bare), ["kept"]);
+    assert_eq!(bodies(&copy), ["new"]);
+}
+
+#[test]
+fn a_destination_that_goes_back_in_time_again_and_again_counts_each_record_that_is_gone_once() {
+    let (_folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+
+    for round in 0..4 {
+        offer_all(&pipeline, (0..100).map(|number| number.to_string()));
+        flush(&pipeline);
+        assert_eq!(lane(&pipeline).rolled_back, 100 * round);
+        for suffix in ["", "-wal", "-shm"] {
+            std::fs::remove_file(format!("{}{suffix}", path.display())).expect("deleted");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::Options;
 use crate::error::WriteError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+use std::path::Path;
 use std::time::Duration;
 
 /// A local file costs nothing to look at again: mended faults are noticed within this time.
@@ -10,6 +11,8 @@ const PROBE: Duration = Duration::from_secs(1);
 
 /// A lock is usually held for milliseconds, and `SQLite` has waited a second already.
 const LOCK_PROBE: Duration = Duration::from_millis(100);
+
+const NO_DESCRIPTORS: &str = "no file descriptor is left; close some, or raise the limit (ulimit -n)";
 
 /// A failed write, before it is judged.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) enum Failure {
         /// The answer to COMMIT: the batch may be stored all the same.
         is_commit: bool,
     },
+    /// This process was forked while the library was in use, and can never use it.
+    UnsoundFork,
     /// The file is fine but does not hold what telesink needs.
     Config {
         /// What was found.
@@ -46,14 +51,6 @@ impl Failure {
         Failure::Config {
             message: format!("the tables have version {version}, this telesink knows {}", super::VERSION),
             hint: "upgrade telesink, or choose another file",
-        }
-    }
-
-    pub(super) fn unsound_fork() -> Self {
-        Failure::Config {
-            message: "this process was forked in the middle of a write that took too long to wait for"
-                .to_owned(),
-            hint: "start it again; fork before much is logged, or use the spawn method",
         }
     }
 
@@ -106,6 +103,15 @@ impl Failure {
         Some((name, text.clone().unwrap_or_else(|| code.to_string())))
     }
 
+    /// Whether the file was moved or deleted while `SQLite` had it open: no fault of anybody's rights.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(
+            self,
+            Failure::Sqlite { error: rusqlite::Error::SqliteFailure(code, _), .. }
+                if code.extended_code == ffi::SQLITE_READONLY_DBMOVED
+        )
+    }
+
     /// Whether the connection can be used again: another writer or a full disk says nothing against it.
     pub(super) fn spares_connection(&self) -> bool {
         match self {
@@ -113,16 +119,25 @@ impl Failure {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
             ),
-            Failure::Config { .. } => false,
+            Failure::Config { .. } | Failure::UnsoundFork => false,
         }
     }
 
     /// What the lane is to do, in words for people.
     pub(super) fn judge(self, options: &Options) -> WriteError {
         let target = &options.target;
+        let (is_moved, is_short) = (self.is_moved(), descriptors_are_short(options));
         let (error, is_commit) = match self {
             Failure::Config { message, hint } => {
                 return WriteError::hold(format!("{target}: {message}"), hint).after(PROBE);
+            }
+            Failure::UnsoundFork => {
+                let text = format!(
+                    "{target}: this process was forked in the middle of a write, and SQLite cannot be used in it"
+                );
+                let hint =
+                    "start processes with the spawn method, or fork before the first record or after a flush";
+                return WriteError::hold(text, hint).after(PROBE).lasting();
             }
             Failure::Sqlite { error, is_commit } => (error, is_commit),
         };
@@ -134,14 +149,19 @@ impl Failure {
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
             ) => retry("another process holds the lock of the file; end its transaction", LOCK_PROBE),
             Some(ErrorCode::DiskFull) => retry("the disk is full; free some space", PROBE),
+            Some(ErrorCode::CannotOpen) if is_short => retry(NO_DESCRIPTORS, PROBE),
             Some(ErrorCode::SystemIoFailure) => {
-                let error = retry("check the disk and the file system", PROBE);
+                let error = retry(
+                    if is_short { NO_DESCRIPTORS } else { "check the disk and the file system" },
+                    PROBE,
+                );
                 if is_commit { error.unresolved() } else { error }
             }
             Some(ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted | ErrorCode::OperationAborted) => {
                 WriteError::retry(text)
             }
             Some(ErrorCode::CannotOpen) => hold(&cannot_open_hint(options)),
+            _ if is_moved => retry("the file was moved or deleted; it is opened again", LOCK_PROBE),
             Some(ErrorCode::NotADatabase) => {
                 hold("the file is no SQLite database; move it away or choose another path")
             }
@@ -158,13 +178,57 @@ impl Failure {
     }
 }
 
+/// Whether the process or the system has no descriptor left: `SQLite` does not say why it could not open something.
+#[cfg(unix)]
+fn descriptors_are_short(options: &Options) -> bool {
+    use rustix::io::Errno;
+
+    let tried = rustix::fs::open(folder_of(options), rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty());
+    matches!(tried, Err(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(not(unix))]
+fn descriptors_are_short(_options: &Options) -> bool {
+    false
+}
+
+fn folder_of(options: &Options) -> &Path {
+    options.path.parent().unwrap_or(&options.path)
+}
+
 fn cannot_open_hint(options: &Options) -> String {
-    let folder = options.path.parent().unwrap_or(&options.path);
+    let folder = folder_of(options);
     if options.path.is_dir() {
         "the path is a folder; name a file".to_owned()
     } else if folder.is_dir() {
         format!("make {} writable for this user", folder.display())
     } else {
         format!("create the folder {}", folder.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::WriteErrorKind;
+
+    fn judged(extended_code: i32) -> WriteError {
+        let options = Options {
+            path: "/nowhere/app.db".into(),
+            target: "app.db".to_owned(),
+            synchronous: "normal",
+            creates_schema: true,
+        };
+        let error = rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None);
+        Failure::from(error).judge(&options)
+    }
+
+    #[test]
+    fn a_file_that_was_moved_under_sqlite_is_no_question_of_rights() {
+        let (moved, read_only) = (judged(ffi::SQLITE_READONLY_DBMOVED), judged(ffi::SQLITE_READONLY));
+
+        assert_eq!((moved.kind, read_only.kind), (WriteErrorKind::Retry, WriteErrorKind::Hold));
+        assert!(moved.hint.contains("it is opened again"), "{moved:?}");
+        assert!(read_only.hint.contains("not writable for this user"), "{read_only:?}");
     }
 }

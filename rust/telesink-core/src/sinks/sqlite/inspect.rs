@@ -1,7 +1,8 @@
 //! A file looked at from outside of any sink. It is opened for reading only, but for deleting what was written to try it.
 
 use super::failure::Failure;
-use super::{Options, beside, schema};
+use super::moved::beside;
+use super::{Options, schema};
 use crate::error::WriteError;
 use crate::record::id::{format_uuid, parse_uuid};
 use crate::sinks::inspect::{Book, Fact, Facts, Inspect, Interrupt, Wanted};

@@ -8,6 +8,7 @@ mod descriptors;
 mod failure;
 mod inspect;
 mod ledger;
+mod moved;
 mod prune;
 mod schema;
 mod slot;
@@ -23,9 +24,10 @@ use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
 use failure::Failure;
+use moved::{FileIdentity, identities};
 use rusqlite::{Connection, OpenFlags};
 use slot::Slot;
-pub(crate) use slot::close_all;
+pub(crate) use slot::{close_all, settle_moved};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,15 +114,13 @@ struct SqliteSink {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
+    path: PathBuf,
     /// Of the database and of its write-ahead log.
     identity: [Option<FileIdentity>; 2],
     resource: Option<i64>,
     /// Behind the connection, so that it ends after it.
     _opened: fork::Opened,
 }
-
-/// Device and inode: tells whether the path still names the file that is open.
-type FileIdentity = (u64, u64);
 
 impl SqliteSink {
     fn new(options: Options) -> Self {
@@ -129,7 +129,7 @@ impl SqliteSink {
 
     fn write_batch(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
         if fork::is_unsound() {
-            return Err(Failure::unsound_fork());
+            return Err(Failure::UnsoundFork);
         }
         let mut slot = self.slot.lock();
         let scratch = &mut self.scratch;
@@ -157,7 +157,7 @@ impl SqliteSink {
         if let Err(failure) = &result {
             let keeps_connection = slot.as_ref().is_some_and(|open| open.connection.is_autocommit());
             if !failure.spares_connection() || !keeps_connection || descriptors::are_lost() {
-                *slot = None;
+                leave(&mut slot);
             }
         }
         result
@@ -170,9 +170,9 @@ fn opened<'s>(
     options: &Options,
     now_unix_nano: u64,
 ) -> Result<&'s mut Open, Failure> {
-    if slot.as_ref().is_some_and(|open| open.identity != identities(&options.path)) {
+    if slot.as_ref().is_some_and(|open| !open.is_in_place()) {
         // Moved or deleted by others: rows written there would be gone with it.
-        *slot = None;
+        leave(slot);
     }
     match slot {
         Some(open) => Ok(open),
@@ -180,9 +180,17 @@ fn opened<'s>(
             let counted = fork::opened();
             let connection = connect(options)?;
             schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
-            let identity = identities(&options.path);
-            Ok(empty.insert(Open { connection, identity, resource: None, _opened: counted }))
+            let path = options.path.clone();
+            let identity = identities(&path);
+            Ok(empty.insert(Open { connection, path, identity, resource: None, _opened: counted }))
         }
+    }
+}
+
+/// Lets go of the open database; what was written to it is in its file, wherever that is now.
+fn leave(slot: &mut Option<Open>) {
+    if let Some(open) = slot.take() {
+        open.settle();
     }
 }
 
@@ -197,6 +205,10 @@ impl Sink for SqliteSink {
             close_all();
         }
         let mut answer = self.write_batch(batch);
+        if answer.as_ref().is_err_and(Failure::is_moved) {
+            // Between opening it and writing to it.
+            answer = self.write_batch(batch);
+        }
         if answer.is_err() && descriptors::are_lost() {
             // In the middle of the batch. The ledger says what became of it.
             close_all();
@@ -223,6 +235,7 @@ impl Sink for SqliteSink {
         if let Some(open) = open {
             // Statistics for the planner; of no consequence if the file is busy.
             let optimized = open.connection.execute_batch("PRAGMA optimize");
+            open.settle();
             let closed = open.connection.close().map_err(|(_, error)| error);
             optimized.and(closed).map_err(|error| Failure::from(error).judge(&self.options))?;
         }
@@ -235,7 +248,7 @@ impl Drop for SqliteSink {
         // In an unsound process there is none, and locks may be held by nobody.
         if !fork::is_unsound() {
             let _inside = fork::enter();
-            *self.slot.lock() = None;
+            leave(&mut self.slot.lock());
         }
     }
 }
@@ -280,6 +293,9 @@ fn create_private(path: &Path) {
 
     let mut path = path.to_path_buf();
     for _ in 0..=LINKS_MAX {
+        if !path.exists() {
+            moved::keep_log(&path);
+        }
         let created = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         if created.is_ok() || path.exists() {
             return;
@@ -291,27 +307,8 @@ fn create_private(path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn create_private(_path: &Path) {}
-
-/// Of the database and of its write-ahead log, which another `SQLite` may have deleted.
-fn identities(path: &Path) -> [Option<FileIdentity>; 2] {
-    [identity(path), identity(&beside(path, "-wal"))]
-}
-
-/// The name of a file that `SQLite` keeps beside a database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<FileIdentity> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_path: &Path) -> Option<FileIdentity> {
-    None
+fn create_private(path: &Path) {
+    if !path.exists() {
+        moved::keep_log(path);
+    }
 }

@@ -34,16 +34,31 @@ impl Slot {
     }
 }
 
-/// Closes all open databases, quickly: the write-ahead logs stay as they are. Called before a fork, with nobody inside.
+/// Closes all open databases, quickly: the write-ahead logs stay as they are, but those of files that were moved away.
+/// Called before a fork, with nobody inside.
 pub(crate) fn close_all() {
     for slot in SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
         // Taken would mean that somebody is inside after all; then it stays open, and the child is told so.
         if let Ok(mut open) = slot.try_lock()
             && let Some(open) = open.take()
         {
+            open.settle();
             // Should it fail, closing takes the time of a checkpoint; nothing else depends on it.
             drop(open.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
             drop(open);
+        }
+    }
+}
+
+/// Brings all rows of files that were moved away into these files: the process may end without closing them. Called
+/// inside the gate.
+pub(crate) fn settle_moved() {
+    for slot in SLOTS.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+        // A lane that is writing looks by itself.
+        if let Ok(open) = slot.try_lock()
+            && let Some(open) = &*open
+        {
+            open.settle();
         }
     }
 }
