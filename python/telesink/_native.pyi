@@ -170,7 +170,7 @@ class Inspection:
         """The destination without secrets."""
     @property
     def doing(self) -> str:
-        """What `count` is at, in words."""
+        """What `count` or `stored` is at, in words."""
     def facts(self) -> dict[str, Any]:
         """Tell what is known of the destination, by names that stay what they are."""
     def count(self, letters: Sequence[tuple[str, int]], is_complete: bool) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ class Inspection:
         `letters` are pairs of instance and number. With `is_complete` nothing was ever deleted.
         """
     def interrupt(self) -> None:
-        """End `count`, which another thread has called."""
+        """End `count` or `stored`, which another thread has called."""
     def stored(self, wanted: Sequence[tuple[str, int]]) -> list[str]:
         """Answer which of the records are stored: pairs of id and time in nanoseconds."""
     def recent(self, instance: str, since_unix_nano: int) -> list[str]:
@@ -247,6 +247,7 @@ def replay(
     id: str,  # noqa: A002 - what the letter calls it
     instance: str,
     seq: int,
+    time_unix_nano: int,
     logger: str,
 ) -> bool:
     """Offer a record that was refused once, with the id that it had. Answer whether it was taken.
