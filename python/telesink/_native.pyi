@@ -241,18 +241,11 @@ def parse_seconds(text: str) -> float | None:
 def process_generation() -> int:
     """Number the processes that were forked from one another: the child of a fork has a new one."""
 
-def replay(
-    pipeline: Pipeline,
-    otlp: bytes,
-    id: str,  # noqa: A002 - what the letter calls it
-    instance: str,
-    seq: int,
-    time_unix_nano: int,
-    logger: str,
-) -> bool:
+def replay(pipeline: Pipeline, otlp: bytes, line: Mapping[str, Any]) -> bool:
     """Offer a record that was refused once, with the id that it had. Answer whether it was taken.
 
-    Raises ``ValueError`` with the reason if it is none that telesink writes.
+    `line` has the keys ``id``, ``instance``, ``seq``, ``time_unix_nano`` and ``logger``. Raises
+    ``ValueError`` with the reason if it is no record that telesink writes.
     """
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:

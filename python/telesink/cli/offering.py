@@ -36,6 +36,9 @@ STORES = ("sqlite", "postgresql")
 #: Causes by which a record was set aside again.
 SET_ASIDE = ("poison", "sink_panic")
 
+#: What the native side takes of a letter beside the record.
+NATIVE = ("id", "instance", "seq", "time_unix_nano", "logger")
+
 #: The attributes of a program.
 Resource = tuple[tuple[str, str], ...]
 
@@ -154,9 +157,7 @@ class Offering:
         else:
             try:
                 otlp = base64.b64decode(whole.otlp, validate=True)
-                _native.replay(
-                    native, otlp, whole.id, whole.instance, whole.seq, whole.time_unix_nano, whole.logger
-                )
+                _native.replay(native, otlp, {name: getattr(whole, name) for name in NATIVE})
             except binascii.Error:
                 reason = "its record is no base64"
             except ValueError as error:

@@ -183,21 +183,26 @@ impl Inspection {
     }
 }
 
+/// What a line of a dead-letter file says of its record.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Line {
+    id: String,
+    instance: String,
+    seq: u64,
+    time_unix_nano: u64,
+    logger: String,
+}
+
 /// Offers a record that was refused once, with the id that it had. Answers whether it was taken; raises `ValueError`
 /// with the reason if it is none that telesink writes.
 #[pyfunction]
-pub(crate) fn replay(
-    py: Python<'_>,
-    pipeline: &Pipeline,
-    otlp: &[u8],
-    id: &str,
-    instance: &str,
-    seq: u64,
-    time_unix_nano: u64,
-    logger: &str,
-) -> PyResult<bool> {
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
+pub(crate) fn replay(py: Python<'_>, pipeline: &Pipeline, otlp: &[u8], line: Line) -> PyResult<bool> {
     edge("replay", || {
-        let letter = letter::Letter { otlp, id: id_of(id)?, instance: id_of(instance)?, seq, time_unix_nano };
+        let Line { id, instance, seq, time_unix_nano, logger } = &line;
+        let (id, instance) = (id_of(id)?, id_of(instance)?);
+        let letter = letter::Letter { otlp, id, instance, seq: *seq, time_unix_nano: *time_unix_nano };
         let process = pipeline.process();
         let scope = process.core.tables().scope_index(logger);
         let record = letter::read(&letter, scope, logger).map_err(PyValueError::new_err)?;
