@@ -268,21 +268,34 @@ fn find_bearer(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Whether the bytes may hold a key of [`key_before`] or a user's part of a URL: all keys have one of these pairs.
+/// Whether the bytes may hold a key of [`key_before`] or a user's part of a URL: all keys have one of these pairs,
+/// or three letters.
 fn may_announce(bytes: &[u8]) -> bool {
+    let thirds = bytes.get(2..).unwrap_or_default();
     let mut found = 0u8;
-    for (first, second) in bytes.iter().zip(&bytes[1..]) {
-        let (first, second) = (first | 0x20, second | 0x20);
-        found |= u8::from(first == b's') & u8::from(second == b'w'); // password, passwd
-        found |= u8::from(first == b'c') & u8::from(second == b'r'); // secret, credential, credit card
-        found |= u8::from(first == b'k') & u8::from(second == b'i'); // cookie
-        found |= u8::from(first == b'r') & u8::from(second == b'f'); // csrf
-        found |= u8::from(first == b'k') & u8::from(second == b'e'); // token, key
-        found |= u8::from(first == b'i') & u8::from(second == b'z'); // authorization
-        found |= u8::from(first == b'b') & u8::from(second == b'e'); // bearer
-        found |= u8::from(second == b'@' | 0x20); // user:password@host
+    for ((first, second), third) in bytes.iter().zip(&bytes[1..]).zip(thirds) {
+        found |= may_be_key(*first, *second);
+        // cookie: the pair alone is in each `looking`.
+        found |=
+            u8::from(first | 0x20 == b'k') & u8::from(second | 0x20 == b'i') & u8::from(third | 0x20 == b'e');
+    }
+    if let [.., first, second] = bytes {
+        found |= may_be_key(*first, *second);
     }
     found != 0
+}
+
+#[inline]
+fn may_be_key(first: u8, second: u8) -> u8 {
+    let (first, second) = (first | 0x20, second | 0x20);
+    let mut found = 0u8;
+    found |= u8::from(first == b's') & u8::from(second == b'w'); // password, passwd
+    found |= u8::from(first == b'c') & u8::from(second == b'r'); // secret, credential, credit card
+    found |= u8::from(first == b'r') & u8::from(second == b'f'); // csrf
+    found |= u8::from(first == b'k') & u8::from(second == b'e'); // token, key
+    found |= u8::from(first == b'i') & u8::from(second == b'z'); // authorization
+    found |= u8::from(first == b'b') & u8::from(second == b'e'); // bearer
+    found | u8::from(second == b'@' | 0x20) // user:password@host
 }
 
 fn may_hold_tail(block: &[u8]) -> bool {
