@@ -399,3 +399,13 @@ def test_names_of_telesinks_own_are_kept_apart(pipeline, stored, at):
         "telesinks": {"telesink.x": 2},
         "telesink.sanitised": True,
     }
+
+
+def test_what_lies_about_its_class_is_no_mapping_and_nothing_is_said_of_it(pipeline):
+    class Odd(tuple):
+        __slots__ = ()
+        __class__ = property(lambda self: 1)
+
+    # Whatever Python could not raise is an error of this test.
+    with pytest.raises(TypeError, match="enqueue takes a mapping"):
+        pipeline.enqueue(Odd((1, 2)))

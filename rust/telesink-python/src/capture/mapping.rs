@@ -7,7 +7,8 @@ use crate::ffi;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyMapping, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
 use std::borrow::Cow;
 use std::sync::Arc;
 use telesink_core::clock;
@@ -135,7 +136,9 @@ fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
         }
         return Ok(whole(copy));
     }
-    if let Ok(mapping) = mapping.cast::<PyMapping>() {
+    // Asked here: an error of a hostile `__class__` is an answer, and nothing for standard error.
+    let is_mapping = mapping_class(mapping.py()).map(|class| mapping.is_instance(class));
+    if text::unless_failed(mapping.py(), is_mapping.flatten())?.unwrap_or(false) {
         return walk(mapping);
     }
     let found = text::type_name(mapping);
@@ -144,16 +147,22 @@ fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
     )))
 }
 
+/// `collections.abc.Mapping`.
+fn mapping_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "collections.abc", "Mapping")
+}
+
 /// A mapping of the program's own, which may go on for ever: so many steps, also where the same key comes again.
-fn walk<'py>(mapping: &Bound<'py, PyMapping>) -> PyResult<Snapshot<'py>> {
+fn walk<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
     let dict = PyDict::new(mapping.py());
-    let keys = mapping.as_any().call_method0(intern!(mapping.py(), "keys"))?;
+    let keys = mapping.call_method0(intern!(mapping.py(), "keys"))?;
     for (step, key) in keys.try_iter()?.enumerate() {
         if step == NODES_MAX {
             return Ok(Snapshot { dict, is_cut: true });
         }
         let key = key?;
-        let value = mapping.as_any().get_item(&key)?;
+        let value = mapping.get_item(&key)?;
         dict.set_item(key, value)?;
     }
     Ok(Snapshot { dict, is_cut: false })
