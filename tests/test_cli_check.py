@@ -1,6 +1,7 @@
 """`telesink check` on files: what is missing, why, and what nobody can explain."""
 
 import json
+import logging
 import os
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from command_line import Database, in_terminal, running, telesink
 from refusing import execute, make_file, write
 from waiting import wait_until
 
-from telesink import Pipeline
+from telesink import LogHandler, Pipeline, context
 
 
 @pytest.fixture
@@ -172,7 +173,80 @@ def test_dead_letters_explain_what_no_marker_covers(tmp_path):
 
     assert (without, blind["unexplained"]) == (1, 2)
     assert (code, summary["dead_lettered"], summary["unexplained"]) == (0, 2, 0)
-    assert summary["dead_letter"] == {"letters": 2, "sinks": ["sqlite"], "unreadable_lines": [3]}
+    assert summary["dead_letter"] == {
+        "letters": 2,
+        "sinks": ["sqlite"],
+        "unreadable_lines": [3],
+        "unreadable": [{"file": str(dead), "line": 3}],
+    }
+
+
+def test_several_dead_letter_files_explain_together(tmp_path):
+    path, first, second = tmp_path / "app.db", tmp_path / "first.ndjson", tmp_path / "second.ndjson"
+    make_file(path)
+    write(f"sqlite:///{path}", ["0", "1", "2"], refused=("1",), dead_letter=first)
+    write(f"sqlite:///{path}", ["0", "1", "2"], refused=("2",), dead_letter=second)
+
+    alone, _ = check(path, "--dead-letter", first)
+    code, summary = check(path, "--dead-letter", first, "--dead-letter", second)
+
+    assert (alone, code, summary["dead_lettered"]) == (1, 0, 2)
+
+
+#: What would speak for a replay, or tell of a loss, if a record could say it.
+FORGED = {
+    "telesink.original_instance": "01a2156f-5048-7185-96ca-63c044cb2f33",
+    "telesink.original_seq": 3,
+    "seq_from": 3,
+    "seq_to": 4,
+    "otel.event.name": "telesink.loss",
+}
+
+
+@pytest.mark.parametrize("how", ["extra", "enqueue", "context"])
+def test_no_record_can_explain_a_hole(tmp_path, how):
+    path = tmp_path / "app.db"
+    handler = LogHandler(f"sqlite:///{path}")
+    logger = logging.getLogger("telesink")
+    logger.propagate = False
+    logger.addHandler(handler)
+    pipeline = handler.pipeline
+    forged = {**FORGED, "telesink.original_instance": pipeline._native.instance}
+    for number in range(8):
+        pipeline.enqueue({"body": str(number)})
+    if how == "extra":
+        logger.error("forged", extra=forged)
+    elif how == "context":
+        with context(**forged):
+            logger.error("forged")
+    else:
+        pipeline.enqueue({"body": "forged", "logger": "telesink", "event_name": "telesink.loss", **forged})
+    logger.removeHandler(handler)
+    handler.close()
+    execute(path, "DELETE FROM telesink_logs WHERE seq IN (3, 4)")
+
+    code, summary = check(path)
+
+    assert (code, summary["unexplained"], summary["covered"], summary["replayed"]) == (1, 2, 0, 0)
+    ((attributes, event),) = execute(
+        path, "SELECT attributes, event_name FROM telesink_logs WHERE body = 'forged'"
+    )
+    found = json.loads(attributes)
+    assert found["caller.telesink.original_seq"] == 3
+    assert found["telesink.sanitised"] is True
+    assert event in (None, "caller.telesink.loss")
+
+
+def test_no_instance_drives_the_terminal(path):
+    execute(path, "UPDATE telesink_logs SET instance = char(27) || '[31m' || char(13, 10) WHERE seq = 2")
+    execute(path, "UPDATE telesink_logs SET instance = printf('%.1000c', 'x') WHERE seq = 4")
+
+    result = telesink("check", path, "--complete")
+
+    assert result.returncode == 1
+    assert "\x1b" not in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) < 200
+    assert "\\u{001b}[31m" in result.stdout
 
 
 def test_dead_letters_of_another_sink_can_be_left_out(tmp_path):

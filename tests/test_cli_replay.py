@@ -1,46 +1,31 @@
-"""`telesink replay` on files: refused records arrive once, as they were; what cannot be read is named."""
+"""`telesink replay` on files: refused records arrive once, as they were; whatever is not stored is told."""
 
-import base64
 import fcntl
 import json
-import random
 import shutil
 import signal
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from command_line import in_terminal, running, telesink
 from refusing import execute, letters, make_file, write
+from replaying import bodies, dead_letters, mend, refusing_database, replay
+from waiting import wait_until
 
 COLUMNS = "id, ts, observed_ts, severity, level, logger, body, event_name, trace_id, span_id"
 
 
 @pytest.fixture
 def path(tmp_path):
-    """A database that refuses records of one logger."""
-    path = tmp_path / "app.db"
-    make_file(path)
-    return path
+    return refusing_database(tmp_path)
 
 
 @pytest.fixture
-def dead(path, tmp_path):
-    """The dead-letter file of a program three of whose ten records were refused."""
-    dead = tmp_path / "dead.ndjson"
-    bodies = [str(number) for number in range(10)]
-    write(f"sqlite:///{path}", bodies, refused=("2", "5", "9"), dead_letter=dead)
-    return dead
-
-
-def mend(path):
-    execute(path, "DROP TRIGGER planted")
-
-
-def replay(dead, target, *arguments, **options):
-    return telesink("replay", dead, "--to", target, *arguments, **options)
-
-
-def bodies(path):
-    return sorted(body for (body,) in execute(path, "SELECT body FROM telesink_logs"))
+def dead(path):
+    return dead_letters(path)
 
 
 def test_refused_records_arrive_with_their_ids_times_and_contents(path, dead, tmp_path):
@@ -123,26 +108,6 @@ def test_the_file_is_left_as_it_is(path, dead):
     assert dead.read_bytes() == before
 
 
-def test_what_is_refused_again_is_set_aside_again(path, dead, tmp_path):
-    result = replay(dead, path)
-
-    aside = tmp_path / "dead.ndjson.refused"
-    assert result.returncode == 1
-    assert f"refused again  3, set aside in {aside}" in result.stdout
-    assert [letter["id"] for letter in letters(aside)] == [letter["id"] for letter in letters(dead)]
-    assert aside.stat().st_mode & 0o777 == 0o600
-    mend(path)
-    again = replay(aside, path)
-    assert again.returncode == 0
-    origins = execute(
-        path,
-        """SELECT attributes ->> '$."telesink.original_instance"', """
-        """attributes ->> '$."telesink.original_seq"' """
-        "FROM telesink_logs WHERE logger = 'refused' ORDER BY 2",
-    )
-    assert origins == [(letter["instance"], letter["seq"]) for letter in letters(dead)]
-
-
 def test_where_they_are_set_aside_can_be_said(path, dead, tmp_path):
     replay(dead, path, "--dead-letter", tmp_path / "again.ndjson")
 
@@ -161,59 +126,6 @@ def test_a_record_refused_again_does_not_stop_its_neighbours(path, dead):
 
     assert result.returncode == 1
     assert f"  replayed       2 to sqlite:///{path}" in result.stdout
-
-
-def test_lines_that_are_torn_or_foreign_are_named_and_stop_nothing(path, dead):
-    mend(path)
-    lines = dead.read_text().splitlines()
-    foreign = ['{"level": "info"}', "not json", "[1]", "", json.dumps({**json.loads(lines[0]), "seq": True})]
-    dead.write_text("\n".join([lines[0], *foreign, lines[1], lines[2][:-40]]))
-
-    result = replay(dead, path)
-
-    assert result.returncode == 1
-    assert f"  replayed    2 to sqlite:///{path}" in result.stdout
-    for told in (
-        "unreadable  5:",
-        "line 2 (no dead letter: `id` is missing)",
-        "line 3 (no JSON)",
-        "line 4 (no JSON object)",
-        "line 6 (no dead letter: `seq` is not what it should be)",
-        "line 8 (cut off in the middle)",
-    ):
-        assert told in result.stdout
-
-
-def test_contents_that_telesink_cannot_have_written_are_named_and_stop_nothing(path, dead):
-    mend(path)
-    first, second, third = (json.loads(line) for line in dead.read_text().splitlines())
-    first["otlp"] = base64.b64encode(b"\x0a\xff\xff").decode()
-    second["otlp"] = "no base64!"
-    dead.write_text("".join(json.dumps(one) + "\n" for one in (first, second, third)))
-
-    result = replay(dead, path)
-
-    assert (result.returncode, len(bodies(path))) == (1, 9)
-    assert "line 1 (" in result.stdout
-    assert "line 2 (its record is no base64)" in result.stdout
-
-
-def test_a_file_with_random_bytes_changed_never_breaks_it(path, dead, tmp_path):
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    mend(path)
-    whole = dead.read_bytes()
-    changed = bytearray(whole * 20)
-    for _ in range(200):
-        changed[chance.randrange(len(changed))] = chance.randrange(256)
-    dead.write_bytes(bytes(changed))
-
-    result = replay(dead, path)
-
-    assert result.returncode in (0, 1)
-    assert "Traceback" not in result.stderr
-    assert telesink("check", path).returncode in (0, 1)
 
 
 def test_records_go_to_destinations_that_store_nothing_too(dead, tmp_path):
@@ -250,7 +162,47 @@ def test_records_that_the_dsn_leaves_out_are_counted(path, dead):
 
     result = replay(dead, f"sqlite:///{path}?level=CRITICAL")
 
+    assert result.returncode == 1
     assert "left out by the DSN's level or loggers  3" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "option", ["max_age_seconds=0.0001", "when_full=drop_newest", "block_timeout_seconds=0"]
+)
+def test_a_dsn_by_which_records_would_be_given_up_is_refused(path, dead, option):
+    result = replay(dead, f"sqlite:///{path}?{option}")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"the DSN sets `{option.partition('=')[0]}`" in result.stderr
+
+
+def test_records_without_room_in_memory_are_told_with_the_cause(tmp_path):
+    path, dead = tmp_path / "app.db", tmp_path / "dead.ndjson"
+    make_file(path)
+    write(f"sqlite:///{path}", ["x" * 500_000, "2"], refused=("x" * 500_000, "2"), dead_letter=dead)
+    mend(path)
+
+    result = replay(dead, path, TELESINK_RECORD_BYTES_MAX="1 KiB", TELESINK_QUEUE_BYTES_MAX="64 KiB")
+
+    assert result.returncode == 1
+    assert "  not stored  1: 1 queue_full" in result.stdout
+    assert "  replayed    1 to " in result.stdout
+
+
+def test_what_cannot_be_set_aside_is_told_before_anything_is_stored(path, dead, tmp_path):
+    result = replay(dead, path, "--dead-letter", tmp_path / "no such folder" / "x")
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "could not be set aside: there is no folder" in result.stderr
+
+
+def test_a_file_without_room_for_what_is_refused_again_is_told(path, dead):
+    result = replay(dead, path, TELESINK_DEAD_LETTER_BYTES_MAX="1 KiB")
+
+    assert result.returncode == 1
+    assert "refused again, and not set aside  3: " in result.stdout
+    assert "has no room for it" in result.stdout
+    assert telesink("check", path, "--dead-letter", dead).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -286,7 +238,8 @@ def test_a_destination_that_takes_nothing_is_told_and_the_rest_is_still_in_the_f
 
     assert result.returncode == 1
     assert "span_id" in result.stderr
-    assert f"  replayed  0 to sqlite:///{path}" in result.stdout
+    assert f"  replayed    0 to sqlite:///{path}" in result.stdout
+    assert "  not stored  3: 3 exit_deadline" in result.stdout
 
 
 def test_the_file_cannot_take_what_is_refused_again(path, dead):
@@ -337,6 +290,33 @@ def test_ctrl_c_ends_it_and_running_it_again_goes_on(path, dead, tmp_path):
     assert result.returncode == 0
     assert "stored already" in result.stdout
     assert execute(path, "SELECT count(*), count(DISTINCT id) FROM telesink_logs") == [(20_008, 20_008)]
+
+
+def has_sink_thread(process):
+    """Whether a sink is at work; asked of Linux only."""
+    tasks = Path(f"/proc/{process.pid}/task")
+    found = []
+    for one in tasks.glob("*/comm"):
+        with suppress(OSError):  # A thread may end while it is looked at.
+            found.append(one.read_text().strip())
+    return not tasks.exists() or "telesink-sqlite" in found
+
+
+def test_a_second_ctrl_c_does_not_take_the_summary_away(path, dead):
+    mend(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        # Nothing can be stored, so that the end takes as long as it may.
+        other.execute("BEGIN IMMEDIATE")
+        with running("replay", dead, "--to", path) as replaying:
+            wait_until(lambda: has_sink_thread(replaying.process), "records are offered")
+            replaying.process.send_signal(signal.SIGINT)
+            # A wait looks every tenth of a second, and the end takes half of one from then on.
+            time.sleep(0.3)
+            code = replaying.interrupt(signal.SIGINT)
+
+    assert code == 130
+    assert f"  replayed    0 to sqlite:///{path}" in replaying.out
+    assert replaying.out[-1].startswith("interrupted: run it again")
 
 
 def test_a_terminal_shows_how_far_it_is(path, dead, tmp_path):

@@ -2,6 +2,7 @@
 
 import collections
 import datetime as dt
+import itertools
 import time
 import types
 
@@ -351,3 +352,60 @@ def test_two_rings_are_apart():
 
         assert [record["body"] for record in first.recent()] == ["first"]
         assert [record["body"] for record in second.recent()] == ["second"]
+
+
+class Endless(collections.abc.Mapping):
+    """A mapping that never stops, and says that it is small."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getitem__(self, key):
+        return "body" if key == "body" else 1
+
+    def __iter__(self):
+        yield "body"
+        for number in itertools.count():
+            yield self.name.format(number)
+
+    def __len__(self):
+        return 5
+
+
+@pytest.mark.parametrize("name", ["k{}", "same"])
+@pytest.mark.parametrize(
+    "wrap", [lambda endless: endless, lambda endless: {"body": "x", "attributes": endless}]
+)
+def test_a_mapping_without_end_is_cut_and_counted(pipeline, stored, name, wrap):
+    record = stored(wrap(Endless(name)))
+
+    assert record["attributes"][name.format(0)] == 1
+    assert len(record["attributes"]) <= 10_001
+    assert pipeline.stats().truncated == 1
+
+
+@pytest.mark.parametrize("at", ["top", "attributes"])
+def test_names_of_telesinks_own_are_kept_apart(pipeline, stored, at):
+    named = {"telesink.original_seq": 7, "telesink": 1, "telesinks": {"telesink.x": 2}}
+
+    record = stored(
+        {"body": "x", "event_name": "telesink.loss", **(named if at == "top" else {"attributes": named})}
+    )
+
+    assert record["event_name"] == "caller.telesink.loss"
+    assert record["attributes"] == {
+        "caller.telesink.original_seq": 7,
+        "telesink": 1,
+        "telesinks": {"telesink.x": 2},
+        "telesink.sanitised": True,
+    }
+
+
+def test_what_lies_about_its_class_is_no_mapping_and_nothing_is_said_of_it(pipeline):
+    class Odd(tuple):
+        __slots__ = ()
+        __class__ = property(lambda self: 1)
+
+    # Whatever Python could not raise is an error of this test.
+    with pytest.raises(TypeError, match="enqueue takes a mapping"):
+        pipeline.enqueue(Odd((1, 2)))

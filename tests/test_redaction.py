@@ -96,6 +96,9 @@ def test_names_of_a_dict_message_and_of_loguru_fields_are_looked_at(recorder):
     ("text", "expected"),
     [
         ("Authorization: Bearer abc.def", f"Authorization: {HIDDEN}"),
+        ("Cookie: sessionid=abc; theme=dark", f"Cookie: {HIDDEN}"),
+        ("Set-Cookie: id=abc; HttpOnly", f"Set-Cookie: {HIDDEN}"),
+        ("csrf=abc credit_card=4111111111111111", f"csrf={HIDDEN} credit_card={HIDDEN}"),
         ("Authorization: Basic dXNlcg==, next", f"Authorization: {HIDDEN}, next"),
         ("sent Bearer abc.def to it", f"sent Bearer {HIDDEN} to it"),
         ("password=hunter2 user=app", f"password={HIDDEN} user=app"),

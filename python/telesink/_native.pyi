@@ -170,7 +170,7 @@ class Inspection:
         """The destination without secrets."""
     @property
     def doing(self) -> str:
-        """What `count` is at, in words."""
+        """What `count` or `stored` is at, in words."""
     def facts(self) -> dict[str, Any]:
         """Tell what is known of the destination, by names that stay what they are."""
     def count(self, letters: Sequence[tuple[str, int]], is_complete: bool) -> list[dict[str, Any]]:
@@ -179,7 +179,7 @@ class Inspection:
         `letters` are pairs of instance and number. With `is_complete` nothing was ever deleted.
         """
     def interrupt(self) -> None:
-        """End `count`, which another thread has called."""
+        """End `count` or `stored`, which another thread has called."""
     def stored(self, wanted: Sequence[tuple[str, int]]) -> list[str]:
         """Answer which of the records are stored: pairs of id and time in nanoseconds."""
     def recent(self, instance: str, since_unix_nano: int) -> list[str]:
@@ -241,17 +241,11 @@ def parse_seconds(text: str) -> float | None:
 def process_generation() -> int:
     """Number the processes that were forked from one another: the child of a fork has a new one."""
 
-def replay(
-    pipeline: Pipeline,
-    otlp: bytes,
-    id: str,  # noqa: A002 - what the letter calls it
-    instance: str,
-    seq: int,
-    logger: str,
-) -> bool:
+def replay(pipeline: Pipeline, otlp: bytes, line: Mapping[str, Any]) -> bool:
     """Offer a record that was refused once, with the id that it had. Answer whether it was taken.
 
-    Raises ``ValueError`` with the reason if it is none that telesink writes.
+    `line` has the keys ``id``, ``instance``, ``seq``, ``time_unix_nano`` and ``logger``. Raises
+    ``ValueError`` with the reason if it is no record that telesink writes.
     """
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:

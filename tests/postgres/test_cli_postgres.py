@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import signal
+import time
 from urllib.parse import quote
 
 import pytest
@@ -126,7 +127,8 @@ def dead(database, tmp_path):
     """The dead-letter file of a program three of whose ten records were refused."""
     make_tables(database)
     database.sql(PLANT)
-    store(database, refused={2, 5, 8}, dead_letter=tmp_path / "dead.ndjson")
+    resource = {"service.name": "shop"}
+    store(database, refused={2, 5, 8}, dead_letter=tmp_path / "dead.ndjson", resource=resource)
     return tmp_path / "dead.ndjson"
 
 
@@ -149,6 +151,78 @@ def test_refused_records_arrive_once_with_their_ids_and_times(database, dead):
         assert ts == dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
     assert database.count() == (10, 10)
     assert (code, found["replayed"], found["unexplained"]) == (0, 3, 0)
+
+
+def test_records_are_filed_under_the_program_that_they_came_from(database, dead):
+    database.sql("ALTER TABLE telesink_logs DROP CONSTRAINT planted")
+
+    result = telesink("replay", dead, "--to", database.dsn())
+
+    filed = database.sql(
+        "SELECT DISTINCT service, resources.attributes FROM telesink_logs "
+        "JOIN telesink_resources AS resources ON resources.id = resource_id WHERE logger = 'refused'"
+    )
+    assert result.returncode == 0
+    assert filed == [("shop", letters(dead)[0]["resource"])]
+
+
+def test_a_replay_that_stored_nothing_leaves_no_hole(database, dead):
+    telesink("replay", dead, "--to", database.dsn())
+
+    code, found = report("check", database.dsn(), "--dead-letter", dead)
+
+    assert (code, found["dead_lettered"], found["missing"]) == (0, 3, 3)
+
+
+def test_a_role_that_may_not_forget_is_told_so(writer, tmp_path):
+    database, role = writer
+    make_tables(database)
+    database.sql(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}")
+    database.sql(PLANT)
+    dead = tmp_path / "dead.ndjson"
+    store(database, refused={2}, dead_letter=dead)
+
+    result = telesink("replay", dead, "--to", database.dsn(user=role, create_schema="false"))
+
+    assert result.returncode == 1
+    assert "the ledger keeps a row of this replay" in result.stdout
+    assert "permission denied" in result.stdout
+
+
+def test_ctrl_c_ends_the_look_at_what_is_stored(direct_database, tmp_path):
+    make_tables(direct_database)
+    direct_database.sql(PLANT)
+    dead = tmp_path / "dead.ndjson"
+    store(direct_database, refused={2}, dead_letter=dead)
+    with direct_database.server.connect(direct_database.name) as other, other.transaction():
+        other.execute("LOCK TABLE telesink_logs IN ACCESS EXCLUSIVE MODE")
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'telesink' "
+            "AND datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with running("replay", dead, "--to", direct_database.dsn()) as replaying:
+            wait_until(lambda: direct_database.sql(waiting) == [(1,)], "the statement waits")
+            begin = time.monotonic()
+            code = replaying.interrupt(signal.SIGINT)
+            seconds = time.monotonic() - begin
+            wait_until(lambda: direct_database.sql(waiting) == [(0,)], "the statement is over")
+
+    assert (code, replaying.out) == (130, [])
+    # The server's answer, and the end of an interpreter; a lock was waited for ten seconds once.
+    assert seconds < 5
+
+
+def test_a_table_that_is_read_slowly_is_read_to_its_end(database, dead):
+    database.sql("ALTER TABLE telesink_logs RENAME TO base")
+    # Longer than any statement of the sink may take here.
+    database.sql(
+        "CREATE VIEW telesink_logs AS SELECT base.* FROM base, (SELECT pg_sleep(10.5)) AS slow OFFSET 0"
+    )
+
+    result = telesink("replay", dead, "--to", database.dsn(), "--dry-run")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "would be replayed  3" in result.stdout
 
 
 def test_dead_letters_go_to_a_database_that_has_no_tables_yet(database, dead, direct_database):

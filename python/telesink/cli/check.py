@@ -2,8 +2,6 @@
 
 import json
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from rich.console import Console
 
 import telesink
 from telesink import _native
+from telesink.cli.asking import asked
 from telesink.cli.failure import FAILED_EXIT_CODE, USAGE_EXIT_CODE, CommandError
 from telesink.cli.letters import Letter, Unreadable, letters_of, open_letters
 from telesink.cli.render import escaped
@@ -20,11 +19,8 @@ from telesink.cli.target import command_error_of, count_of, dsn_of
 #: Instances that the table shows; all are in the JSON form.
 SHOWN_MAX = 50
 
-#: How often a terminal is told how long it takes.
-LOOK_SECONDS = 0.1
-
-#: How long the destination may take to end what it was asked.
-END_SECONDS = 5.0
+#: Characters of an instance that are shown: those of a UUID. Whoever may write to the tables chooses them.
+INSTANCE_CHARS = 36
 
 #: The columns of the table: the key of an account, and its title.
 COLUMNS = {
@@ -44,26 +40,28 @@ Accounts = list[dict[str, Any]]
 
 
 def run_check(
-    target: str, *, dead_letter: Path | None, sinks: Sequence[str], is_complete: bool, as_json: bool
+    target: str, *, dead_letters: Sequence[Path], sinks: Sequence[str], is_complete: bool, as_json: bool
 ) -> int:
     """Compare the numbers with the rows, and return the exit code.
 
     Raises:
-        CommandError: the destination or the dead-letter file cannot be used.
+        CommandError: the destination or a dead-letter file cannot be used.
     """
     dsn = dsn_of(target)
-    letters, unreadable = _letters(dead_letter, sinks)
+    letters, unreadable = _letters(dead_letters, sinks)
+    known = [(letter.instance, letter.seq) for letter in letters]
     try:
         inspection = _native.Inspection(dsn, [], str(Path.cwd()))
-        accounts = _counted(inspection, [(letter.instance, letter.seq) for letter in letters], is_complete)
+        accounts = asked(inspection, lambda: inspection.count(known, is_complete))
     except telesink.TelesinkError as error:
         raise command_error_of(error) from error
     summary = summary_of(inspection.target, accounts)
-    if dead_letter is not None:
+    if dead_letters:
         summary["dead_letter"] = {
             "letters": len(letters),
             "sinks": sorted({letter.sink for letter in letters}),
-            "unreadable_lines": [one.line for one in unreadable],
+            "unreadable_lines": [one.line for _, one in unreadable],
+            "unreadable": [{"file": str(path), "line": one.line} for path, one in unreadable],
         }
     if as_json:
         print(json.dumps(summary))
@@ -86,52 +84,22 @@ def summary_of(target: str, accounts: Accounts) -> dict[str, Any]:
     }
 
 
-def _letters(path: Path | None, sinks: Sequence[str]) -> tuple[list[Letter], list[Unreadable]]:
+def _letters(
+    paths: Sequence[Path], sinks: Sequence[str]
+) -> tuple[list[Letter], list[tuple[Path, Unreadable]]]:
     """Read the dead letters; those of some sinks, if they are named."""
-    if path is None:
-        if sinks:
-            message = "--sink says whose dead letters count, and there is no --dead-letter"
-            raise CommandError(message, hint="add --dead-letter FILE", exit_code=USAGE_EXIT_CODE)
-        return [], []
+    if sinks and not paths:
+        message = "--sink says whose dead letters count, and there is no --dead-letter"
+        raise CommandError(message, hint="add --dead-letter FILE", exit_code=USAGE_EXIT_CODE)
     letters, unreadable = [], []
-    with open_letters(path) as file:
-        for one in letters_of(file):
-            if isinstance(one, Unreadable):
-                unreadable.append(one)
-            elif not sinks or one.sink in sinks:
-                letters.append(one.without_record())
+    for path in paths:
+        with open_letters(path) as file:
+            for one in letters_of(file):
+                if isinstance(one, Unreadable):
+                    unreadable.append((path, one))
+                elif not sinks or one.sink in sinks:
+                    letters.append(one.without_record())
     return letters, unreadable
-
-
-def _counted(inspection: _native.Inspection, letters: list[tuple[str, int]], is_complete: bool) -> Accounts:
-    """Have it counted in another thread, so that Ctrl+C ends it and a terminal shows that it lives."""
-    answer: list[Accounts] = []
-    failure: list[telesink.TelesinkError] = []
-
-    def count() -> None:
-        try:
-            answer.append(inspection.count(letters, is_complete))
-        except telesink.TelesinkError as error:
-            failure.append(error)
-
-    counting = threading.Thread(target=count, name="telesink-check", daemon=True)
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    begin = time.monotonic()
-    try:
-        with console.status("connecting") as status:
-            counting.start()
-            while counting.is_alive():
-                counting.join(LOOK_SECONDS)
-                status.update(f"{inspection.doing}  {time.monotonic() - begin:,.0f} s")
-    except KeyboardInterrupt:
-        inspection.interrupt()
-        # The interpreter must not end while a thread is about to come back to it.
-        if counting.is_alive():
-            counting.join(END_SECONDS)
-        raise
-    if failure:
-        raise failure[0]
-    return answer[0]
 
 
 def _tell(console: Console, summary: dict[str, Any]) -> None:
@@ -148,15 +116,15 @@ def _tell(console: Console, summary: dict[str, Any]) -> None:
     for account in loud[:SHOWN_MAX]:
         _reasons(console, account)
     letters = summary.get("dead_letter", {})
-    if letters.get("unreadable_lines"):
-        lines = ", ".join(str(line) for line in letters["unreadable_lines"][:10])
-        console.print(
-            f"{count_of(len(letters['unreadable_lines']), 'line')} of the dead-letter file "
-            f"could not be read: {lines}"
-        )
+    by_file: dict[str, list[int]] = {}
+    for one in letters.get("unreadable", []):
+        by_file.setdefault(one["file"], []).append(one["line"])
+    for file, lines in by_file.items():
+        told = ", ".join(str(line) for line in lines[:10])
+        console.print(f"{count_of(len(lines), 'line')} of {escaped(file)} could not be read: {told}")
     if len(letters.get("sinks", [])) > 1:
         names = ", ".join(escaped(name) for name in letters["sinks"])
-        console.print(f"the dead-letter file is of several sinks ({names}); --sink chooses")
+        console.print(f"the dead letters are of several sinks ({names}); --sink chooses")
     _verdict(console, summary)
 
 
@@ -188,7 +156,7 @@ def _is_loud(account: dict[str, Any]) -> bool:
 def _table(console: Console, accounts: Accounts) -> None:
     """Print aligned columns, which are never cut."""
     lines = [["instance", *COLUMNS.values()]]
-    lines += [[account["instance"], *(f"{account[name]:,}" for name in COLUMNS)] for account in accounts]
+    lines += [[_shown(account), *(f"{account[name]:,}" for name in COLUMNS)] for account in accounts]
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     for number, line in enumerate(lines):
         cells = [
@@ -198,9 +166,14 @@ def _table(console: Console, accounts: Accounts) -> None:
         console.print("  ".join(cells), style="bold" if number == 0 else None)
 
 
+def _shown(account: dict[str, Any]) -> str:
+    name = escaped(account["instance"])
+    return name if len(name) <= INSTANCE_CHARS else f"{name[: INSTANCE_CHARS - 1]}…"
+
+
 def _reasons(console: Console, account: dict[str, Any]) -> None:
     """Say what the columns do not."""
-    name = account["instance"]
+    name = _shown(account)
     if not account["is_judged"]:
         console.print(
             f"{name}: {account['sinks']} sinks of this process write here; rows do not say which, so "

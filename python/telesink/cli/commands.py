@@ -7,6 +7,9 @@ import typer
 
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 
+#: What OpenTelemetry calls a program that says nothing of itself.
+UNKNOWN_SERVICE = "unknown_service"
+
 DatabaseDsn = Annotated[
     str,
     typer.Argument(
@@ -64,13 +67,17 @@ def doctor(
 def check(
     dsn: DatabaseDsn,
     dead_letter: Annotated[
-        Path | None,
-        typer.Option("--dead-letter", metavar="FILE", help="A dead-letter file, which explains holes."),
+        list[Path] | None,
+        typer.Option(
+            "--dead-letter",
+            metavar="FILE",
+            help="A dead-letter file, which explains holes; may be repeated.",
+        ),
     ] = None,
     sink: Annotated[
         list[str] | None,
         typer.Option(
-            "--sink", metavar="NAME", help="Of that file, only what this sink refused; may be repeated."
+            "--sink", metavar="NAME", help="Of those files, only what this sink refused; may be repeated."
         ),
     ] = None,
     complete: Annotated[
@@ -93,7 +100,9 @@ def check(
     """
     from telesink.cli.check import run_check
 
-    code = run_check(dsn, dead_letter=dead_letter, sinks=sink or (), is_complete=complete, as_json=json)
+    code = run_check(
+        dsn, dead_letters=dead_letter or (), sinks=sink or (), is_complete=complete, as_json=json
+    )
     raise typer.Exit(code)
 
 
@@ -119,19 +128,27 @@ def replay(
             help="Where records go that are refused again; FILE.refused by default.",
         ),
     ] = None,
+    service: Annotated[
+        str,
+        typer.Option(
+            "--service",
+            metavar="NAME",
+            help="The program that letters of old versions came from, which do not say so themselves.",
+        ),
+    ] = UNKNOWN_SERVICE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what would be replayed.")
     ] = False,
 ) -> None:
     """Offer the records of a dead-letter file again, once what they were refused for is mended.
 
-    They keep their ids, times and contents; where each once stood is kept in the attributes
-    telesink.original_instance and telesink.original_seq. Records that are stored already are passed over, so
-    it can be run again. Lines that are torn or no dead letters are named and passed over. Ctrl+C ends it
-    between two batches.
+    They keep their ids, times, contents and the program they came from; where each once stood is kept in the
+    attributes telesink.original_instance and telesink.original_seq. Records that are stored already are
+    passed over, so it can be run again. Lines that are torn or no dead letters are named and passed over.
+    Ctrl+C ends it between two batches.
 
-    Exit code: 0 if all are stored, 1 if some were refused again or could not be read, 2 if the command line
-    has to be changed.
+    Exit code: 0 if all are stored, 1 if some are not, with the causes, 2 if the command line has to be
+    changed.
 
     Examples: telesink replay refused.ndjson --to app.db --dry-run · telesink replay refused.ndjson --to
     postgresql://app@db/app
@@ -142,4 +159,5 @@ def replay(
         # `Path` makes "." of nothing.
         message = "FILE is empty, or the working directory"
         raise CommandError(message, hint="name a dead-letter file", exit_code=USAGE_EXIT_CODE)
-    raise typer.Exit(run_replay(file, to, dead_letter=dead_letter, is_dry_run=dry_run))
+    code = run_replay(file, to, dead_letter=dead_letter, service=service, is_dry_run=dry_run)
+    raise typer.Exit(code)

@@ -14,9 +14,6 @@ from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 #: Longest line that is read: the longest record once as base64 and once as JSON has room in it.
 LINE_BYTES_MAX = 256 * 1024 * 1024
 
-#: Longest name of a logger.
-LOGGER_CHARS_MAX = 4_096
-
 #: What SQLite and Postgres hold, and Rust's numbers of the same length.
 INTEGER_MAX = 2**63 - 1
 
@@ -29,12 +26,15 @@ class Letter:
 
     line: int
     offset: int
+    bytes: int
     id: str
     instance: str
     seq: int
     sink: str
     time_unix_nano: int
     logger: str
+    #: The program that it came from, as pairs; None if the line does not say.
+    resource: tuple[tuple[str, str], ...] | None
     otlp: str
 
     def without_record(self) -> Self:
@@ -73,6 +73,8 @@ def open_letters(path: Path) -> IO[bytes]:
 def letters_of(file: IO[bytes]) -> Iterator[Letter | Unreadable]:
     """Read a file line by line; empty lines are passed over."""
     line, offset = 0, 0
+    # A program writes many lines, and all of them are kept.
+    programs: dict[Any, Any] = {}
     while text := file.readline(LINE_BYTES_MAX):
         line += 1
         begin = offset
@@ -83,7 +85,10 @@ def letters_of(file: IO[bytes]) -> Iterator[Letter | Unreadable]:
             offset += len(rest)
             yield Unreadable(line, "longer than any dead letter")
         elif text.strip():
-            yield letter_of(text, line, begin)
+            one = letter_of(text, line, begin)
+            if isinstance(one, Letter):
+                one = replace(one, resource=programs.setdefault(one.resource, one.resource))
+            yield one
 
 
 def letter_at(file: IO[bytes], letter: Letter) -> Letter | Unreadable:
@@ -101,24 +106,33 @@ def letter_of(text: bytes, line: int, offset: int) -> Letter | Unreadable:
         return Unreadable(line, torn)
     if not isinstance(value, dict):
         return Unreadable(line, "no JSON object")
-    record = value.get("record")
-    found = {**value, **(record if isinstance(record, dict) else {})}
-    for name, is_right in CHECKS.items():
-        if name not in found:
-            return Unreadable(line, f"no dead letter: `{name}` is missing")
-        if not is_right(found[name]):
-            return Unreadable(line, f"no dead letter: `{name}` is not what it should be")
+    record: Any = value.get("record")
+    if (wrong := _wrong(value, LINE_CHECKS) or _wrong(record, RECORD_CHECKS)) is not None:
+        return Unreadable(line, f"no dead letter: {wrong}")
+    resource = value.get("resource")
     return Letter(
         line=line,
         offset=offset,
+        bytes=len(text),
         id=value["id"].lower(),
         instance=value["instance"].lower(),
         seq=value["seq"],
         sink=value["sink"],
-        time_unix_nano=found["time_unix_nano"],
-        logger=found["logger"],
+        time_unix_nano=record["time_unix_nano"],
+        logger=record["logger"],
+        resource=None if resource is None else tuple(resource.items()),
         otlp=value["otlp"],
     )
+
+
+def _wrong(found: dict[str, Any], checks: dict[str, Callable[[Any], bool]]) -> str | None:
+    """Say what is wrong with an object that others may have written."""
+    for name, is_right in checks.items():
+        if name not in found and name not in OPTIONAL:
+            return f"`{name}` is missing"
+        if not is_right(found.get(name)):
+            return f"`{name}` is not what it should be"
+    return None
 
 
 def _is_uuid(value: Any) -> bool:
@@ -130,7 +144,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LOGGER_CHARS_MAX and not _has_surrogates(value)
+    return isinstance(value, str) and not _has_surrogates(value)
 
 
 def _has_surrogates(text: str) -> bool:
@@ -141,13 +155,32 @@ def _is_ascii(value: Any) -> bool:
     return isinstance(value, str) and value.isascii()
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_resource(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, dict) and all(_is_text(part) for pair in value.items() for part in pair)
+
+
 #: What a line has to hold; whatever else stands there is for people.
-CHECKS: dict[str, Callable[[Any], bool]] = {
+LINE_CHECKS: dict[str, Callable[[Any], bool]] = {
     "id": _is_uuid,
     "instance": _is_uuid,
     "seq": _is_number,
     "sink": _is_text,
-    "time_unix_nano": _is_number,
-    "logger": _is_text,
+    "resource": _is_resource,
+    "record": _is_object,
     "otlp": _is_ascii,
 }
+
+#: What its `record` has to hold: the same names elsewhere mean nothing.
+RECORD_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "time_unix_nano": _is_number,
+    "logger": _is_text,
+}
+
+#: Lines of the first versions do not have it.
+OPTIONAL = frozenset({"resource"})

@@ -84,7 +84,7 @@ impl Inspection {
         edge("Inspection.target", || Ok(self.target.as_str()))
     }
 
-    /// What `count` is at, in words.
+    /// What `count` or `stored` is at, in words.
     #[getter]
     fn doing(&self) -> PyResult<&'static str> {
         edge("Inspection.doing", || Ok(*self.doing.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -135,7 +135,7 @@ impl Inspection {
         })
     }
 
-    /// Ends `count`, which another thread has called.
+    /// Ends `count` or `stored`, which another thread has called.
     fn interrupt(&self, py: Python<'_>) -> PyResult<()> {
         edge("Inspection.interrupt", || {
             py.detach(|| (self.interrupt)());
@@ -149,7 +149,10 @@ impl Inspection {
         edge("Inspection.stored", || {
             let ids =
                 wanted.iter().map(|(id, time)| Ok((id_of(id)?, *time))).collect::<PyResult<Vec<_>>>()?;
-            let found = py.detach(|| self.lock().stored(&ids));
+            let found = py.detach(|| {
+                *self.doing.lock().unwrap_or_else(PoisonError::into_inner) = "looking for what is stored";
+                self.lock().stored(&ids)
+            });
             let found = found.map_err(|error| errors::write_error(py, &error))?;
             Ok(found.iter().map(crate::report::uuid).collect())
         })
@@ -180,20 +183,26 @@ impl Inspection {
     }
 }
 
+/// What a line of a dead-letter file says of its record.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Line {
+    id: String,
+    instance: String,
+    seq: u64,
+    time_unix_nano: u64,
+    logger: String,
+}
+
 /// Offers a record that was refused once, with the id that it had. Answers whether it was taken; raises `ValueError`
 /// with the reason if it is none that telesink writes.
 #[pyfunction]
-pub(crate) fn replay(
-    py: Python<'_>,
-    pipeline: &Pipeline,
-    otlp: &[u8],
-    id: &str,
-    instance: &str,
-    seq: u64,
-    logger: &str,
-) -> PyResult<bool> {
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
+pub(crate) fn replay(py: Python<'_>, pipeline: &Pipeline, otlp: &[u8], line: Line) -> PyResult<bool> {
     edge("replay", || {
-        let letter = letter::Letter { otlp, id: id_of(id)?, instance: id_of(instance)?, seq };
+        let Line { id, instance, seq, time_unix_nano, logger } = &line;
+        let (id, instance) = (id_of(id)?, id_of(instance)?);
+        let letter = letter::Letter { otlp, id, instance, seq: *seq, time_unix_nano: *time_unix_nano };
         let process = pipeline.process();
         let scope = process.core.tables().scope_index(logger);
         let record = letter::read(&letter, scope, logger).map_err(PyValueError::new_err)?;
@@ -213,6 +222,7 @@ fn as_dict<'py>(py: Python<'py>, instance: &str, account: &Account) -> PyResult<
     told.set_item("last_seq", account.last)?;
     told.set_item("ledger_seq", account.ledger)?;
     told.set_item("sinks", account.lanes)?;
+    told.set_item("is_replay", account.is_replay)?;
     told.set_item("retired", account.retired)?;
     told.set_item("holes", account.holes)?;
     told.set_item("missing", account.missing)?;

@@ -2,6 +2,7 @@
 
 use crate::descriptors::Identity;
 use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
+use crate::record::letter::first_place;
 use crate::sinks::Entry;
 use std::fs::File;
 use std::io;
@@ -40,6 +41,8 @@ pub(super) struct Verdict<'a> {
     pub now_unix_nano: u64,
     /// The logger's name.
     pub logger: &'a str,
+    /// The program's resource, a JSON object.
+    pub resource: &'a str,
 }
 
 impl DeadLetter {
@@ -221,8 +224,12 @@ fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
     text(&mut out, ",\"code\":", verdict.code);
     text(&mut out, ",\"reason\":", &clean_reason(verdict.reason));
     number(&mut out, ",\"refused_unix_nano\":", verdict.now_unix_nano);
-    uuid(&mut out, ",\"instance\":", verdict.instance);
-    number(&mut out, ",\"seq\":", entry.seq);
+    // One that was replayed and is refused again keeps the place whose hole it explains.
+    let (instance, seq) = first_place(&view).unwrap_or((*verdict.instance, entry.seq));
+    uuid(&mut out, ",\"instance\":", &instance);
+    number(&mut out, ",\"seq\":", seq);
+    out.extend_from_slice(b",\"resource\":");
+    out.extend_from_slice(verdict.resource.as_bytes());
     number(&mut out, ",\"record\":{\"time_unix_nano\":", view.header.time_unix_nano);
     number(&mut out, ",\"observed_unix_nano\":", view.header.observed_unix_nano);
     number(&mut out, ",\"severity\":", u64::from(view.header.severity));
@@ -258,5 +265,7 @@ pub(crate) fn clean_reason(reason: &str) -> String {
 /// The line of a record that was refused with these words; for the fuzz targets.
 #[cfg(fuzzing)]
 pub fn dead_letter_line(entry: &Entry, code: &str, reason: &str, logger: &str) -> Vec<u8> {
-    line(entry, &Verdict { sink: logger, code, reason, instance: &[3; 16], now_unix_nano: 1, logger })
+    let verdict =
+        Verdict { sink: logger, code, reason, instance: &[3; 16], now_unix_nano: 1, logger, resource: "{}" };
+    line(entry, &verdict)
 }

@@ -43,6 +43,7 @@ impl Worker {
             let cause = match &mut self.dead_letter {
                 Some(file) => {
                     let scopes = self.lane.shared.tables.scopes();
+                    let resource = self.lane.shared.tables.resource();
                     let scope = entry.record.header().scope as usize;
                     let verdict = Verdict {
                         sink: &self.lane.spec.name,
@@ -51,6 +52,7 @@ impl Worker {
                         instance: &self.lane.shared.instance,
                         now_unix_nano: clock::unix_nano(),
                         logger: scopes.get(scope).map_or("", |scope| &scope.name),
+                        resource: &resource.json,
                     };
                     match file.append(&entry, &verdict) {
                         Ok(()) => poison_cause(&code),

@@ -2,10 +2,10 @@
 //! sinks read records without looking twice.
 
 use super::encode::ATTRIBUTE_TAG;
-use super::id::format_uuid;
+use super::id::{format_uuid, parse_uuid};
 use super::level;
-use super::value::{Scalar, pair, put_pair};
-use super::view::ATTRIBUTES;
+use super::value::{Scalar, Value, pair, put_pair};
+use super::view::{ATTRIBUTES, LogView};
 use super::wire::{Fields, Wire};
 use super::{HEADER_BYTES, Header, Record, Signal};
 
@@ -20,6 +20,8 @@ pub const ORIGINAL_INSTANCE: &str = "telesink.original_instance";
 /// See [`ORIGINAL_INSTANCE`].
 pub const ORIGINAL_SEQ: &str = "telesink.original_seq";
 
+const NO_FIRST_PLACE: &str = "where it stood first is malformed";
+
 /// What a line of the file says beside the message.
 #[derive(Debug, Clone, Copy)]
 pub struct Letter<'a> {
@@ -31,6 +33,15 @@ pub struct Letter<'a> {
     pub instance: [u8; 16],
     /// Its number there.
     pub seq: u64,
+    /// Its time, by which it is looked for before it is stored.
+    pub time_unix_nano: u64,
+}
+
+/// Where a record stood first: its pipeline and its number there. None for one that was never replayed.
+pub fn first_place(view: &LogView<'_>) -> Option<([u8; 16], u64)> {
+    let Some(Value::Str(instance)) = view.attribute(ORIGINAL_INSTANCE) else { return None };
+    let Some(Value::Int(seq)) = view.attribute(ORIGINAL_SEQ) else { return None };
+    Some((parse_uuid(instance)?, u64::try_from(seq).ok()?))
 }
 
 /// Reads a letter. The record has the id, the times and the contents that it had; where it stood is added as two
@@ -57,6 +68,10 @@ pub fn read(letter: &Letter<'_>, scope: u32, logger: &str) -> Result<Record, &'s
         levelno: 0,
     };
     let is_replayed = check(letter.otlp, &mut header)?;
+    // It is looked for by the time of its line; another one would store it a second time.
+    if header.time_unix_nano != letter.time_unix_nano {
+        return Err("its line says another time than the record");
+    }
     header.levelno = level::levelno_of(header.severity);
     let mut bytes = vec![0; HEADER_BYTES];
     bytes.extend_from_slice(letter.otlp);
@@ -77,7 +92,7 @@ pub fn read(letter: &Letter<'_>, scope: u32, logger: &str) -> Result<Record, &'s
 
 /// Walks the whole message and fills the header. Answers whether it was replayed before.
 fn check(message: &[u8], header: &mut Header) -> Result<bool, &'static str> {
-    let mut is_replayed = false;
+    let (mut has_instance, mut has_seq) = (false, false);
     let (mut has_time, mut has_body) = (false, false);
     let mut fields = Fields::new(message);
     for (number, wire) in fields.by_ref() {
@@ -99,7 +114,14 @@ fn check(message: &[u8], header: &mut Header) -> Result<bool, &'static str> {
             }
             (ATTRIBUTES, Wire::Bytes(bytes)) => {
                 check_pair(bytes, 0)?;
-                is_replayed |= pair(bytes).0 == ORIGINAL_SEQ;
+                match pair(bytes) {
+                    (ORIGINAL_INSTANCE, Value::Str(instance)) if parse_uuid(instance).is_some() => {
+                        has_instance = true;
+                    }
+                    (ORIGINAL_SEQ, Value::Int(0..)) => has_seq = true,
+                    (ORIGINAL_INSTANCE | ORIGINAL_SEQ, _) => return Err(NO_FIRST_PLACE),
+                    _ => {}
+                }
             }
             (9, Wire::Bytes(id)) => {
                 header.trace_id = id.try_into().map_err(|_| "its trace id has no 16 bytes")?;
@@ -119,7 +141,7 @@ fn check(message: &[u8], header: &mut Header) -> Result<bool, &'static str> {
     if !has_time || !has_body {
         return Err("it has no time or no body");
     }
-    Ok(is_replayed)
+    if has_instance == has_seq { Ok(has_seq) } else { Err(NO_FIRST_PLACE) }
 }
 
 /// Tables hold nanoseconds in 63 bits.

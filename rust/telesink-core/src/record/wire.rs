@@ -145,6 +145,16 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return None;
         }
+        let begin = self.rest;
+        let found = self.field();
+        if found.is_none() {
+            // What was read of a field that is cut counts as not read: a length without its bytes is no end.
+            self.rest = begin;
+        }
+        found
+    }
+
+    fn field(&mut self) -> Option<(u32, Wire<'a>)> {
         let tag = self.varint()?;
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
@@ -163,6 +173,19 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_ends_within_a_field_is_not_read_to_its_end() {
+        for cut in [&[0x2a, 0x6d][..], &[0x2a], &[0x08], &[0x08, 0x80], &[0x09, 1], &[0x0d, 1], &[0x0b]] {
+            let mut message = Vec::new();
+            put_bytes(&mut message, 0x2a, b"body");
+            message.extend_from_slice(cut);
+            let mut fields = Fields::new(&message);
+
+            assert_eq!(fields.by_ref().count(), 1);
+            assert!(!fields.is_at_end(), "{cut:?}");
+        }
+    }
 
     #[test]
     fn varint_len_agrees_with_what_is_written() {

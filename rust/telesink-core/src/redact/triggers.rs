@@ -106,6 +106,10 @@ enum Key {
     Authorization,
     /// A bare number after it is a count and stays: `tokens: 42`.
     Token,
+    /// The same; in a header, pairs follow that have `; ` between them.
+    Cookie,
+    /// The number of a card may stand in groups.
+    Card,
     /// Anything after it is hidden, numbers too.
     Secret,
 }
@@ -141,9 +145,14 @@ impl Trigger {
                 // `=>`, `==` and `:=` count as one separator.
                 let is_double = matches!(bytes.get(at + 1), Some(b'=')) || bytes[at..].starts_with(b"=>");
                 let from = if is_double { at + 2 } else { at + 1 };
-                let is_header = key == Key::Authorization && separator == b':';
-                let value = value_at(bytes, from, if is_header { Words::Two } else { Words::One })?;
-                let is_count = key == Key::Token && is_count(&bytes[value.clone()]);
+                let words = match key {
+                    Key::Authorization if separator == b':' => Words::Two,
+                    Key::Cookie if separator == b':' => Words::Pairs,
+                    Key::Card => Words::Digits,
+                    _ => Words::One,
+                };
+                let value = value_at(bytes, from, words)?;
+                let is_count = matches!(key, Key::Token | Key::Cookie) && is_count(&bytes[value.clone()]);
                 (!is_count).then_some(value)
             }
         }
@@ -179,6 +188,12 @@ fn key_before(before: &[u8]) -> Option<Trigger> {
         b'l' if ends_with(name, b"credential") => Key::Secret,
         b'y' if ends_with(name, b"key") && is_secret_key(&name[..name.len() - 3]) => Key::Secret,
         b'r' if ends_with(name, b"bearer") => Key::Secret,
+        b'e' if ends_with(name, b"cookie") => Key::Cookie,
+        b'f' if ends_with(name, b"csrf") => Key::Secret,
+        b'd' if is_credit_card(name) => Key::Card,
+        b'r' if ends_with(name, b"number") && is_credit_card(without_joint(&name[..name.len() - 6])) => {
+            Key::Card
+        }
         _ => return None,
     };
     Some(Trigger::Key { key, is_quoted, name_end })
@@ -186,8 +201,17 @@ fn key_before(before: &[u8]) -> Option<Trigger> {
 
 /// Whether a name that goes on with `key` is the key of an API, an account or a cipher; one `-`, `_` or space between.
 fn is_secret_key(before: &[u8]) -> bool {
-    let owner = if let [owner @ .., b'-' | b'_' | b' '] = before { owner } else { before };
+    let owner = without_joint(before);
     ends_with(owner, b"api") || ends_with(owner, b"access") || ends_with(owner, b"private")
+}
+
+fn is_credit_card(name: &[u8]) -> bool {
+    ends_with(name, b"card") && ends_with(without_joint(&name[..name.len() - 4]), b"credit")
+}
+
+/// Without the one `-`, `_` or space that joins it to the next word.
+fn without_joint(word: &[u8]) -> &[u8] {
+    if let [word @ .., b'-' | b'_' | b' '] = word { word } else { word }
 }
 
 fn ends_with(bytes: &[u8], word: &[u8]) -> bool {
@@ -244,19 +268,34 @@ fn find_bearer(bytes: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Whether the bytes may hold a key of [`key_before`] or a user's part of a URL: all keys have one of these pairs.
+/// Whether the bytes may hold a key of [`key_before`] or a user's part of a URL: all keys have one of these pairs,
+/// or three letters.
 fn may_announce(bytes: &[u8]) -> bool {
+    let thirds = bytes.get(2..).unwrap_or_default();
     let mut found = 0u8;
-    for (first, second) in bytes.iter().zip(&bytes[1..]) {
-        let (first, second) = (first | 0x20, second | 0x20);
-        found |= u8::from(first == b's') & u8::from(second == b'w'); // password, passwd
-        found |= u8::from(first == b'c') & u8::from(second == b'r'); // secret, credential
-        found |= u8::from(first == b'k') & u8::from(second == b'e'); // token, key
-        found |= u8::from(first == b'i') & u8::from(second == b'z'); // authorization
-        found |= u8::from(first == b'b') & u8::from(second == b'e'); // bearer
-        found |= u8::from(second == b'@' | 0x20); // user:password@host
+    for ((first, second), third) in bytes.iter().zip(&bytes[1..]).zip(thirds) {
+        found |= may_be_key(*first, *second);
+        // cookie: the pair alone is in each `looking`.
+        found |=
+            u8::from(first | 0x20 == b'k') & u8::from(second | 0x20 == b'i') & u8::from(third | 0x20 == b'e');
+    }
+    if let [.., first, second] = bytes {
+        found |= may_be_key(*first, *second);
     }
     found != 0
+}
+
+#[inline]
+fn may_be_key(first: u8, second: u8) -> u8 {
+    let (first, second) = (first | 0x20, second | 0x20);
+    let mut found = 0u8;
+    found |= u8::from(first == b's') & u8::from(second == b'w'); // password, passwd
+    found |= u8::from(first == b'c') & u8::from(second == b'r'); // secret, credential, credit card
+    found |= u8::from(first == b'r') & u8::from(second == b'f'); // csrf
+    found |= u8::from(first == b'k') & u8::from(second == b'e'); // token, key
+    found |= u8::from(first == b'i') & u8::from(second == b'z'); // authorization
+    found |= u8::from(first == b'b') & u8::from(second == b'e'); // bearer
+    found | u8::from(second == b'@' | 0x20) // user:password@host
 }
 
 fn may_hold_tail(block: &[u8]) -> bool {

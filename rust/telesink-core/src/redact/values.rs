@@ -12,6 +12,10 @@ pub(super) enum Words {
     One,
     /// Two where a second one follows on the line, as in `Authorization: Custom abc`.
     Two,
+    /// All that have a `;` before them, as in `Cookie: id=abc; theme=dark`.
+    Pairs,
+    /// The first, and all digits behind it, as in `credit card: 4111 1111 1111 1111`.
+    Digits,
 }
 
 /// First words that announce a second one.
@@ -29,6 +33,11 @@ pub(super) fn value_at(bytes: &[u8], from: usize, words: Words) -> Option<Range<
     }
     let first = word(bytes, start)?;
     let mut end = first.end;
+    match words {
+        Words::Pairs => return Some(start..pairs_end(bytes, end)),
+        Words::Digits => return Some(start..digits_end(bytes, end)),
+        Words::One | Words::Two => {}
+    }
     let mut expects_more = words == Words::Two || is_scheme(&bytes[first]);
     while expects_more && matches!(bytes.get(end), Some(b' ' | b'\t')) {
         let next = skip_spaces(bytes, end);
@@ -38,6 +47,23 @@ pub(super) fn value_at(bytes: &[u8], from: usize, words: Words) -> Option<Range<
         expects_more = is_scheme(&bytes[next]);
     }
     Some(start..end)
+}
+
+fn pairs_end(bytes: &[u8], mut end: usize) -> usize {
+    while bytes.get(end) == Some(&b';') {
+        let Some(next) = word(bytes, skip_spaces(bytes, end + 1)) else { break };
+        end = next.end;
+    }
+    end
+}
+
+fn digits_end(bytes: &[u8], mut end: usize) -> usize {
+    while let Some(next) = word(bytes, skip_spaces(bytes, end))
+        && bytes[next.clone()].iter().all(u8::is_ascii_digit)
+    {
+        end = next.end;
+    }
+    end
 }
 
 /// Where spaces and tabs end. A line break ends the search for a value.

@@ -1,13 +1,14 @@
 //! A mapping given to `enqueue` becomes a record.
 
 use super::record::{CaptureSettings, Captured, level_flags};
-use super::values::ValueReader;
+use super::values::{NODES_MAX, ValueReader};
 use super::{Workbench, context, message, otel, text};
 use crate::ffi;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyInt, PyMapping, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyInt, PyString, PyType};
 use std::borrow::Cow;
 use std::sync::Arc;
 use telesink_core::clock;
@@ -43,7 +44,7 @@ pub(crate) fn capture_mapping<T>(
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Option<T>> {
     let py = mapping.py();
-    let dict = as_dict(mapping)?;
+    let Snapshot { dict, is_cut } = as_dict(mapping)?;
     let logger = match present(&dict, "logger")? {
         Some(name) => expect_text(&name, "logger")?.to_string_lossy().into_owned(),
         None => LOGGER_DEFAULT.to_owned(),
@@ -71,7 +72,11 @@ pub(crate) fn capture_mapping<T>(
     if let Some(name) = event_name {
         let name = text::render(&name, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
         let name = text::read(&name, 256, &mut bench.builder);
+        let name = text::callers_name(&name, &mut bench.builder);
         bench.builder.event_name(&name);
+    }
+    if is_cut {
+        bench.builder.drop_attribute();
     }
     write_attributes(bench, &dict, redaction, py)?;
     let ids = match (trace_id, span_id) {
@@ -112,27 +117,55 @@ pub(crate) fn as_refusal(py: Python<'_>, error: PyErr) -> PyErr {
     refusal
 }
 
-/// A snapshot of the mapping: values run Python code while they are read.
-fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+/// A mapping as it was: values run Python code while they are read.
+struct Snapshot<'py> {
+    dict: Bound<'py, PyDict>,
+    /// Whether it went on after as many keys as there may be values.
+    is_cut: bool,
+}
+
+fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
+    let whole = |dict| Snapshot { dict, is_cut: false };
     if let Ok(dict) = mapping.cast::<PyDict>() {
         if dict.is_exact_instance_of::<PyDict>() {
-            return dict.copy();
+            return dict.copy().map(whole);
         }
         let copy = PyDict::new(mapping.py());
         for (key, value) in ffi::pairs(dict, usize::MAX) {
             copy.set_item(key, value)?;
         }
-        return Ok(copy);
+        return Ok(whole(copy));
     }
-    if let Ok(mapping) = mapping.cast::<PyMapping>() {
-        let dict = PyDict::new(mapping.py());
-        dict.update(mapping)?;
-        return Ok(dict);
+    // Asked here: an error of a hostile `__class__` is an answer, and nothing for standard error.
+    let is_mapping = mapping_class(mapping.py()).map(|class| mapping.is_instance(class));
+    if text::unless_failed(mapping.py(), is_mapping.flatten())?.unwrap_or(false) {
+        return walk(mapping);
     }
     let found = text::type_name(mapping);
     Err(PyTypeError::new_err(format!(
         "enqueue takes a mapping such as {{\"body\": \"paid\", \"level\": \"INFO\"}}, found {found}"
     )))
+}
+
+/// `collections.abc.Mapping`.
+fn mapping_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "collections.abc", "Mapping")
+}
+
+/// A mapping of the program's own, which may go on for ever: so many steps, also where the same key comes again.
+fn walk<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
+    let dict = PyDict::new(mapping.py());
+    let keys = mapping.call_method0(intern!(mapping.py(), "keys"))?;
+    for (step, key) in keys.try_iter()?.enumerate() {
+        if step == NODES_MAX {
+            return Ok(Snapshot { dict, is_cut: true });
+        }
+        let key = key?;
+        let value = mapping.get_item(&key)?;
+        dict.set_item(key, value)?;
+    }
+    Ok(Snapshot { dict, is_cut: false })
 }
 
 /// The start of `str(value)`, for an error.
@@ -232,9 +265,16 @@ fn write_attributes(
     let mut names: Vec<String> = Vec::new();
     let nested = present(dict, "attributes")?;
     let nested = match &nested {
-        Some(value) => Some(as_dict(value).map_err(|_| {
-            PyValueError::new_err(format!("`attributes` is a {}, expected a mapping", text::type_name(value)))
-        })?),
+        Some(value) => {
+            let Snapshot { dict, is_cut } = as_dict(value).map_err(|_| {
+                let found = text::type_name(value);
+                PyValueError::new_err(format!("`attributes` is a {found}, expected a mapping"))
+            })?;
+            if is_cut {
+                bench.builder.drop_attribute();
+            }
+            Some(dict)
+        }
         None => None,
     };
     let own = dict.iter().filter(|(key, _)| {

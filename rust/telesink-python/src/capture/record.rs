@@ -299,6 +299,7 @@ impl<'py> Extras<'_, '_, 'py> {
             "otel.event.name" => {
                 if let Ok(event) = value.cast::<PyString>() {
                     let event = text::read(event, 256, &mut self.bench.builder);
+                    let event = text::callers_name(&event, &mut self.bench.builder);
                     self.bench.builder.event_name(&event);
                     return Ok(());
                 }

@@ -13,6 +13,24 @@ pub(crate) const REPR_BYTES_MAX: usize = 1_024;
 /// Longest name of a class that is shown, in characters.
 const NAME_CHARACTERS_MAX: usize = 128;
 
+/// What names of telesink's own begin with: what they tell must not be told by anybody else.
+const RESERVED: &str = "telesink.";
+
+/// Stands in front of a caller's name that begins as telesink's own do.
+const CALLERS: &str = "caller.";
+
+/// The name of an attribute or an event that a caller gave: `telesink.loss` becomes `caller.telesink.loss`, marked.
+#[inline]
+pub(crate) fn callers_name<'n>(name: &'n str, builder: &mut LogBuilder) -> Cow<'n, str> {
+    if name.starts_with(RESERVED) { renamed(name, builder) } else { Cow::Borrowed(name) }
+}
+
+#[cold]
+fn renamed<'n>(name: &str, builder: &mut LogBuilder) -> Cow<'n, str> {
+    builder.mark(flag::SANITISED);
+    Cow::Owned(format!("{CALLERS}{name}"))
+}
+
 /// Reads `text`, at most `bytes_max` of it (rounded up to whole characters; the builder cuts exactly). Lone
 /// surrogates become U+FFFD and mark the record.
 #[inline]

@@ -15,7 +15,7 @@ use telesink_core::record::wire::end_nested;
 use telesink_core::redact::{REDACTED, Redaction};
 
 /// Most values in one record, at all depths: bounds the time of a call.
-const NODES_MAX: usize = 10_000;
+pub(super) const NODES_MAX: usize = 10_000;
 
 /// Integers of more bits than this are not turned into decimal digits: that takes quadratic time.
 const INTEGER_BITS_MAX: usize = 14_000;
@@ -33,7 +33,7 @@ impl<'r> ValueReader<'r> {
         Self { redaction, nodes: 0, open: Vec::new() }
     }
 
-    /// Writes one attribute.
+    /// Writes one attribute that a caller gave.
     ///
     /// # Errors
     /// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
@@ -44,6 +44,7 @@ impl<'r> ValueReader<'r> {
         key: &str,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        let key = &*text::callers_name(key, builder);
         if let Ok(text) = value.cast_exact::<PyString>() {
             if self.redaction.hides_name(key) {
                 builder.attribute(key, Scalar::Str(REDACTED));

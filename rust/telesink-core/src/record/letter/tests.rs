@@ -31,7 +31,7 @@ fn original() -> Record {
 }
 
 fn letter(otlp: &[u8]) -> Letter<'_> {
-    Letter { otlp, id: [7; 16], instance: [9; 16], seq: 42 }
+    Letter { otlp, id: [7; 16], instance: [9; 16], seq: 42, time_unix_nano: TIME }
 }
 
 /// A message with a time, a body, and more.
@@ -72,6 +72,39 @@ fn a_record_comes_back_as_it_was_and_says_where_it_stood() {
     assert_eq!(view.attribute(ORIGINAL_SEQ), Some(Value::Int(42)));
     let instance = Value::Str("09090909-0909-0909-0909-090909090909");
     assert_eq!(view.attribute(ORIGINAL_INSTANCE), Some(instance));
+}
+
+#[test]
+fn where_it_stood_first_can_be_read() {
+    let first = original();
+    let replayed = read(&letter(first.body()), 3, "shop").expect("a record");
+
+    assert_eq!(first_place(&LogView::new(&first, &[])), None);
+    assert_eq!(first_place(&LogView::new(&replayed, &[])), Some(([9; 16], 42)));
+}
+
+#[test]
+fn where_it_stood_first_is_said_whole_or_not_at_all() {
+    for (key, value) in [
+        (ORIGINAL_SEQ, Scalar::Int(1)),
+        (ORIGINAL_SEQ, Scalar::Int(-1)),
+        (ORIGINAL_SEQ, Scalar::Str("1")),
+        (ORIGINAL_INSTANCE, Scalar::Str("09090909-0909-0909-0909-090909090909")),
+        (ORIGINAL_INSTANCE, Scalar::Str("x")),
+    ] {
+        let mut more = Vec::new();
+        put_pair(&mut more, ATTRIBUTE_TAG, key, value);
+
+        assert_eq!(read(&letter(&message(&more)), 0, "shop").err(), Some(NO_FIRST_PLACE), "{key} {value:?}");
+    }
+}
+
+#[test]
+fn a_line_with_another_time_than_its_record_is_none() {
+    let otlp = message(&[]);
+    let other = Letter { time_unix_nano: TIME + 1, ..letter(&otlp) };
+
+    assert_eq!(read(&other, 0, "shop").err(), Some("its line says another time than the record"));
 }
 
 #[test]

@@ -45,6 +45,35 @@ fn authorization_hides_one_or_two_words() {
 }
 
 #[test]
+fn a_cookie_header_hides_all_its_pairs() {
+    assert_redacted(&[
+        ("Cookie: sessionid=abc; theme=dark", "Cookie: *"),
+        ("cookie: a=b; c=d, Accept: x", "cookie: *, Accept: x"),
+        ("Cookie: a=b;c=d;\r\nAccept: x", "Cookie: *;\r\nAccept: x"),
+        ("Set-Cookie: id=abc; HttpOnly; Path=/\nAge: 3", "Set-Cookie: *\nAge: 3"),
+        ("curl -H 'Cookie: a=b; c=d' http://x/", "curl -H 'Cookie: *' http://x/"),
+        ("{'Cookie': 'a=b; c=d', 'Accept': 'x'}", "{'Cookie': '*', 'Accept': 'x'}"),
+        ("cookie=abc; user=bob", "cookie=*; user=bob"),
+        ("1 2=3 4=5 Cookie: a=b; c=d", "1 2=3 4=5 Cookie: *"),
+        ("cookies: 3", "cookies: 3"),
+    ]);
+}
+
+#[test]
+fn csrf_and_credit_card_hide_what_follows_them() {
+    assert_redacted(&[
+        ("csrf=abc", "csrf=*"),
+        ("X-CSRF: abc", "X-CSRF: *"),
+        ("a=1 b=2 c=3 csrf=abc", "a=1 b=2 c=3 csrf=*"),
+        ("credit_card=4111111111111111", "credit_card=*"),
+        ("credit card: 4111 1111 1111 1111 exp 12/30", "credit card: * exp 12/30"),
+        ("creditCardNumber: 4111-1111-1111-1111", "creditCardNumber: *"),
+        ("credit_card_number=4111", "credit_card_number=*"),
+        ("card: 7 number: 8 phone_number=9", "card: 7 number: 8 phone_number=9"),
+    ]);
+}
+
+#[test]
 fn bearer_hides_the_word_after_it() {
     assert_redacted(&[
         ("sent Bearer abc.def-g now", "sent Bearer * now"),

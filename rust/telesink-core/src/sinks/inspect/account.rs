@@ -14,6 +14,9 @@ pub struct Account {
     /// How many sinks of the process write here, as the ledger says. Numbers of more than one cannot be told apart, and
     /// are not judged.
     pub lanes: u64,
+    /// Whether it only replayed what others had numbered. Its own numbers are not judged: the holes of those others
+    /// are.
+    pub is_replay: bool,
     /// Numbers in front of the first row that are taken for deleted: retention takes the oldest.
     pub retired: u64,
     /// Stretches of numbers that are not there.

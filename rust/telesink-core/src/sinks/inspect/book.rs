@@ -33,6 +33,10 @@ struct Entry {
     reasons: BTreeMap<u64, Reason>,
     /// Numbers that were replayed and lie in a hole.
     replayed_holes: u64,
+    /// Rows of this instance that were numbered by another one first.
+    replays: u64,
+    /// Rows in which telesink tells of losses.
+    markers: u64,
 }
 
 impl Book {
@@ -69,6 +73,7 @@ impl Book {
         to: Option<&str>,
     ) {
         let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+        self.entry(instance).markers += 1;
         if let (Some(from), Some(to)) = (number(from), number(to))
             && 1 <= from
             && from <= to
@@ -78,9 +83,10 @@ impl Book {
         }
     }
 
-    /// A row that was replayed from the dead letters of an instance.
-    pub(in crate::sinks) fn replayed(&mut self, instance: &str, seq: Option<&str>) {
+    /// A row that was replayed from the dead letters of an instance; it stands under the number of `replay`.
+    pub(in crate::sinks) fn replayed(&mut self, instance: &str, seq: Option<&str>, replay: &str) {
         let Some(seq) = seq.and_then(|text| text.parse::<u64>().ok()) else { return };
+        self.entry(replay).replays += 1;
         let entry = self.entry(instance);
         if entry.reasons.insert(seq, Reason::Replayed) == Some(Reason::Replayed) {
             entry.account.duplicates += 1;
@@ -165,7 +171,8 @@ impl Entry {
                 self.hole(last + 1, stored_to);
             }
         }
-        if self.account.lanes > 1 {
+        self.account.is_replay = self.replays > 0 && self.replays + self.markers >= self.account.rows;
+        if self.account.lanes > 1 || self.account.is_replay {
             self.unjudge();
             return;
         }
@@ -176,10 +183,11 @@ impl Entry {
         self.account.duplicates += replayed.saturating_sub(self.replayed_holes);
     }
 
-    /// Two rows of the same number, or none, may both be right where several sinks write.
+    /// Two rows of the same number, or none, may both be right where several sinks write; and what a replay did not
+    /// store is missing where it was numbered first.
     fn unjudge(&mut self) {
-        let Account { rows, first, last, ledger, lanes, .. } = self.account;
-        self.account = Account { rows, first, last, ledger, lanes, ..Account::default() };
+        let Account { rows, first, last, ledger, lanes, is_replay, .. } = self.account;
+        self.account = Account { rows, first, last, ledger, lanes, is_replay, ..Account::default() };
     }
 
     /// Numbers that are not there.
@@ -240,6 +248,8 @@ mod tests {
 
     const OLD: &str = "019aaaaa-0000-7000-8000-000000000001";
     const NEW: &str = "019bbbbb-0000-7000-8000-000000000002";
+    /// A replay.
+    const OTHER: &str = "019ccccc-0000-7000-8000-000000000003";
 
     /// The account of an instance with these numbers, beside what `more` enters.
     fn account(seqs: &[u64], more: impl FnOnce(&mut Book)) -> Account {
@@ -291,7 +301,7 @@ mod tests {
         let found = account(&[1, 6], |book| {
             book.letter(NEW, 2);
             book.letter(NEW, 4);
-            book.replayed(NEW, Some("4"));
+            book.replayed(NEW, Some("4"), OTHER);
         });
 
         assert_eq!((found.dead_lettered, found.replayed, found.unexplained), (1, 1, 2));
@@ -303,11 +313,11 @@ mod tests {
     fn the_same_number_twice_is_a_duplicate_wherever_it_comes_from() {
         assert_eq!(account(&[1, 2, 2, 2], |_| {}).duplicates, 2);
         let twice = |book: &mut Book| {
-            book.replayed(NEW, Some("2"));
-            book.replayed(NEW, Some("2"));
+            book.replayed(NEW, Some("2"), OTHER);
+            book.replayed(NEW, Some("2"), OTHER);
         };
         assert_eq!(account(&[1, 3], twice).duplicates, 1);
-        assert_eq!(account(&[1, 2, 3], |book| book.replayed(NEW, Some("2"))).duplicates, 1);
+        assert_eq!(account(&[1, 2, 3], |book| book.replayed(NEW, Some("2"), OTHER)).duplicates, 1);
     }
 
     #[test]
@@ -355,6 +365,28 @@ mod tests {
         });
 
         assert_eq!((found.lanes, found.rows, found.missing, found.duplicates), (2, 3, 0, 0));
+    }
+
+    #[test]
+    fn the_holes_of_a_replay_are_those_of_the_instances_that_it_replayed() {
+        let mut book = Book::new(true);
+        enter(&mut book, NEW, &[1, 4], |book| book.replayed(NEW, Some("2"), OTHER));
+        enter(&mut book, OTHER, &[1, 5], |book| {
+            book.ledger(OTHER, 9);
+            book.marker(OTHER, 5, Some("2"), Some("4"));
+        });
+        let found = book.close();
+
+        let [(_, first), (_, replay)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((first.replayed, first.unexplained, first.is_replay), (1, 1, false));
+        assert_eq!((replay.rows, replay.missing, replay.is_replay), (2, 0, true));
+    }
+
+    #[test]
+    fn who_writes_records_of_its_own_beside_replayed_ones_is_judged() {
+        let found = account(&[1, 2, 4], |book| book.replayed(OLD, Some("2"), NEW));
+
+        assert_eq!((found.unexplained, found.is_replay), (1, false));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub trait Inspect: Send {
     /// what it is at. Takes as long as the tables are large; see [`Inspect::interrupt`].
     fn count(&mut self, book: &mut Book, say: &dyn Fn(&'static str)) -> Result<(), WriteError>;
 
-    /// Which of the wanted records are stored.
+    /// Which of the wanted records are stored. Takes as long as the tables are large; see [`Inspect::interrupt`].
     fn stored(&mut self, wanted: &[Wanted]) -> Result<Vec<[u8; 16]>, WriteError>;
 
     /// The messages of the records that an instance has stored since a moment shortly ago.
@@ -63,7 +63,7 @@ pub trait Inspect: Send {
     /// Deletes those records, and the instance's row of the ledger. Answers how many records.
     fn forget(&mut self, instance: &[u8; 16], since_unix_nano: u64) -> Result<u64, WriteError>;
 
-    /// Ends [`Inspect::count`] from another thread.
+    /// Ends [`Inspect::count`] or [`Inspect::stored`] from another thread.
     fn interrupt(&self) -> Interrupt;
 }
 

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-/// Longest time that counting may take; whoever waits can end it sooner.
+/// Longest time that counting, and looking for records, may take; whoever waits can end it sooner.
 const COUNT_MAX: Duration = Duration::from_hours(24);
 
 /// Around the times of the records that are looked for: the table has microseconds, and clocks differ.
@@ -33,7 +33,7 @@ struct TableInspect {
     options: Arc<Options>,
     limits: Limits,
     maintenance: Maintenance,
-    /// The process of the server that counts.
+    /// The process of the server that counts or looks, 0 for none.
     counting: Arc<AtomicI32>,
 }
 
@@ -83,11 +83,11 @@ impl Inspect for TableInspect {
             ids.push_str(if ids.is_empty() { "" } else { "," });
             push_uuid(&mut ids, id);
         }
-        // The times come first, so that only the partitions in question are read.
+        // The times come first, so that only the partitions in question are read. Tables may be large and hold no index
+        // of ids: whoever waits ends it, and no limit of ours.
         let sql = format!(
-            "{}SELECT DISTINCT id FROM {} WHERE ts BETWEEN to_timestamp({:.6}) AND to_timestamp({:.6}) \
+            "SELECT DISTINCT id FROM {} WHERE ts BETWEEN to_timestamp({:.6}) AND to_timestamp({:.6}) \
              AND id = ANY ('{{{ids}}}'::uuid[])",
-            LIMITS.sql(),
             self.options.names.logs(),
             from - SLACK_SECONDS,
             to + SLACK_SECONDS,
@@ -95,8 +95,15 @@ impl Inspect for TableInspect {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let client = &self.maintenance.connected.client;
-        let answer = self.maintenance.run(async || run(client, Phase::Schema, &sql).await)?;
+        let (client, counting) = (&self.maintenance.connected.client, &self.counting);
+        let answer = self.maintenance.run_for(COUNT_MAX, async || {
+            begin(client, "BEGIN READ ONLY", counting).await?;
+            let answer = run(client, Phase::Schema, &sql).await;
+            counting.store(0, Ordering::Release);
+            // Should it fail, the connection is gone, and the answer says why.
+            drop(run(client, Phase::Schema, "ROLLBACK").await);
+            answer
+        })?;
         Ok(rows(&answer).filter_map(|row| parse_uuid(row.get(0)?)).collect())
     }
 
@@ -267,6 +274,17 @@ async fn tables_version(client: &Client, names: &Names) -> Result<Fact, Failure>
     }
 }
 
+/// Begins a transaction that may take as long as the table is large, whatever limits the role has, and notes the process
+/// of the server for whoever wants to end it.
+async fn begin(client: &Client, how: &str, counting: &AtomicI32) -> Result<(), Failure> {
+    let sql =
+        format!("{how};SET LOCAL statement_timeout = 0;SET LOCAL lock_timeout = 0;SELECT pg_backend_pid()");
+    let answer = run(client, Phase::Schema, &sql).await?;
+    let process = schema::value(&answer, 0).and_then(|text| text.parse().ok()).unwrap_or(0);
+    counting.store(process, Ordering::Release);
+    Ok(())
+}
+
 /// All questions in one transaction that sees one moment.
 async fn count(
     client: &Client,
@@ -276,10 +294,7 @@ async fn count(
     say: &dyn Fn(&'static str),
 ) -> Result<(), Failure> {
     let (logs, ledger) = (names.logs(), names.ledger());
-    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SELECT pg_backend_pid()";
-    let answer = run(client, Phase::Schema, begin).await?;
-    let process = schema::value(&answer, 0).and_then(|text| text.parse().ok()).unwrap_or(0);
-    counting.store(process, Ordering::Release);
+    begin(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", counting).await?;
     let there = run(client, Phase::Schema, &format!("SELECT to_regclass({})", literal(logs))).await?;
     if schema::value(&there, 0).is_none() {
         return Err(schema::no_tables());
@@ -306,10 +321,13 @@ async fn count(
     })
     .await?;
     let sql = format!(
-        "SELECT attributes ->> 'telesink.original_instance', attributes ->> 'telesink.original_seq' \
+        "SELECT attributes ->> 'telesink.original_instance', attributes ->> 'telesink.original_seq', instance \
          FROM {logs} WHERE attributes ? 'telesink.original_seq' AND attributes ? 'telesink.original_instance'"
     );
-    each(client, &sql, |row| book.replayed(row.get(0).unwrap_or_default(), row.get(1))).await?;
+    each(client, &sql, |row| {
+        book.replayed(row.get(0).unwrap_or_default(), row.get(1), row.get(2).unwrap_or_default());
+    })
+    .await?;
     book.prepare();
     say("looking for holes");
     let sql = format!(

@@ -214,8 +214,8 @@ FROM (SELECT instance, seq, CASE WHEN json_valid(attributes) THEN attributes ELS
       FROM telesink_logs WHERE logger = 'telesink' AND event_name = 'telesink.loss')";
 
 const REPLAYED: &str = "\
-SELECT value ->> 'telesink.original_instance', value ->> 'telesink.original_seq'
-FROM (SELECT CASE WHEN json_valid(attributes) THEN attributes ELSE '{}' END AS value
+SELECT value ->> 'telesink.original_instance', value ->> 'telesink.original_seq', instance
+FROM (SELECT instance, CASE WHEN json_valid(attributes) THEN attributes ELSE '{}' END AS value
       FROM telesink_logs WHERE instr(attributes, '\"telesink.original_seq\"'))
 WHERE value ->> 'telesink.original_instance' IS NOT NULL";
 
@@ -260,7 +260,8 @@ fn count(connection: &Connection, book: &mut Book, say: &dyn Fn(&'static str)) -
         Ok(())
     })?;
     each(REPLAYED, &mut |row| {
-        book.replayed(&word(row, 0)?.unwrap_or_default(), word(row, 1)?.as_deref());
+        let (original, seq) = (word(row, 0)?.unwrap_or_default(), word(row, 1)?);
+        book.replayed(&original, seq.as_deref(), &row.get::<_, String>(2)?);
         Ok(())
     })?;
     book.prepare();
