@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import psycopg
+from waiting import is_alive, wait_until
 
 START_SECONDS_MAX = 60.0
 FOLDER_PREFIX = "tspg"
@@ -236,10 +237,7 @@ class Server:
                 self.sql("SELECT 1")
             except psycopg.OperationalError:
                 assert time.monotonic() < deadline, self.log()[-1000:]
-                if self._process.poll() is not None:
-                    # Backends outlive a server that was killed by a moment, and hold on to its memory.
-                    assert "is still in use" in self.log()[-1000:], self.log()[-1000:]
-                    self.launch()
+                assert self._process.poll() is None, self.log()[-1000:]
                 time.sleep(0.02)
             else:
                 return
@@ -278,11 +276,15 @@ class Server:
 
     def kill(self):
         """SIGKILL the postmaster and all that it has started."""
+        # Stopped first, so that it starts nothing more while it is looked at.
+        self.send(self.pid, signal.SIGSTOP)
         children = self._children()
         self.send(self.pid, signal.SIGKILL)
         for child in children:
             self.send(child, signal.SIGKILL)
         self._process.wait(timeout=START_SECONDS_MAX)
+        # No server starts while one of them still holds on to the shared memory.
+        wait_until(lambda: not any(map(is_alive, children)), "the end of all server processes")
 
     def _children(self):
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")

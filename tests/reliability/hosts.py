@@ -1,6 +1,7 @@
 """Application servers as subjects, and clients that give them work."""
 
 import http.client
+import re
 import signal
 import socket
 import threading
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from waiting import DEADLINE_SECONDS, wait_until
+from waiting import DEADLINE_SECONDS, is_alive, wait_until
 
 #: Becomes the server, so that the subject is the server itself and not its parent.
 LAUNCHER = """
@@ -54,6 +55,9 @@ logging.config.dictConfig({
     "root": {"level": "INFO", "handlers": ["telesink"]},
 })
 """
+
+#: What the application answers.
+KEY = re.compile(rb"\d+ \d+ \d+")
 
 #: What a client sees of a server that goes away.
 GONE = (http.client.HTTPException, OSError)
@@ -111,15 +115,6 @@ def descendants(pid):
     except OSError:
         return []
     return children + [one for child in children for one in descendants(child)]
-
-
-def is_alive(pid):
-    """Whether the process runs; one that only waits to be reaped does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
 
 
 class Load:
@@ -187,7 +182,8 @@ class Load:
         if response.status != http.client.OK:
             self.errors.append(response.status)
             return None
-        return answer
+        # A worker that is cut off between the headers and their body may begin a second answer behind them.
+        return answer if KEY.fullmatch(answer) else None
 
 
 def write_app(subjects, install=BY_CALL, *, name="app", text=APP):

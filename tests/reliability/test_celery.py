@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reliability import hosts
-from waiting import wait_until
+from waiting import is_alive, wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "deployment.md"
 
@@ -137,7 +137,7 @@ def test_F10_a_cold_shutdown_under_load_loses_no_record(subjects, number):
     # Now and then Celery's children wait for a lock that one of them died with, also without telesink.
     with contextlib.suppress(subprocess.TimeoutExpired):
         host.subject.ends(20)
-    for pid in filter(hosts.is_alive, workers):
+    for pid in filter(is_alive, workers):
         os.kill(pid, signal.SIGKILL)
     host.subject.kill()
 

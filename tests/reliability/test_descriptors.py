@@ -5,8 +5,8 @@ import sys
 
 import pytest
 from delivery.programs import INSTALL
-from reliability.hosts import is_alive, keys_in
-from waiting import wait_until
+from reliability.hosts import keys_in
+from waiting import is_alive, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looked after on Linux alone")
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from reliability import hosts
-from waiting import wait_until
+from waiting import is_alive, wait_until
 
 WORKERS = 4
 REQUESTS = 10_000
@@ -99,7 +99,7 @@ def test_F8_a_worker_that_is_killed_costs_at_most_its_last_moment(subjects):
         load.wait_for(1_000)
         victim = host.workers()[0]
         os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: not hosts.is_alive(victim), "the end of the worker")
+        wait_until(lambda: not is_alive(victim), "the end of the worker")
         load.wait_for(len(load.answers) + 1_000)
         code = host.stop()
 

@@ -102,6 +102,7 @@ with telesink.Pipeline("sqlite:///app.db") as stored:
     stored.enqueue({"body": "stored"})
 inspection = _native.Inspection("sqlite:///app.db", [], os.getcwd())
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+LINE = {"id": ID, "instance": ID, "seq": 1, "time_unix_nano": 1, "logger": "shop"}
 CALLS = {
     "Pipeline": lambda: _native.Pipeline([], redaction),
     "Pipeline.add_sinks": lambda: pipeline._native.add_sinks([source]),
@@ -138,7 +139,7 @@ CALLS = {
     "Inspection.recent": lambda: inspection.recent(ID, 0),
     "Inspection.forget": lambda: inspection.forget(ID, 0),
     "describe_sink": lambda: _native.describe_sink(source),
-    "replay": lambda: _native.replay(pipeline._native, b"", ID, ID, 1, "shop"),
+    "replay": lambda: _native.replay(pipeline._native, b"", LINE),
     "check_setting": lambda: _native.check_setting("linger_seconds", "1", "here"),
     "check_settings": lambda: _native.check_settings([]),
     "check_sink": lambda: _native.check_sink(source),
