@@ -51,7 +51,7 @@ test: setup test-rust test-loom test-python test-pgbouncer types ## Run every te
 
 .PHONY: test-rust
 test-rust: ## Test the Rust core, documentation examples included
-	TELESINK_TEST_POSTGRES_BIN="$$(PYTHONPATH=tests "$(VENV_PYTHON)" -m postgres.servers 2>/dev/null)" cargo test --locked -p telesink-core
+	TELESINK_TEST_POSTGRES_BIN="$$("$(VENV_PYTHON)" tests/postgres/servers.py 2>/dev/null)" cargo test --locked -p telesink-core
 
 # Not plain `--cfg loom`: tokio hears of that, too, and comes without its sockets.
 # Loom tries every interleaving, so its tests are optimised; whole-program optimisation would cost minutes for nothing.

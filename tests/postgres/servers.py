@@ -10,6 +10,7 @@ import itertools
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
@@ -19,7 +20,6 @@ import time
 from pathlib import Path
 
 import psycopg
-from waiting import is_alive, wait_until
 
 START_SECONDS_MAX = 60.0
 FOLDER_PREFIX = "tspg"
@@ -103,6 +103,16 @@ def until_death_of_parent():
     """What a command begins with to end when the tests end, even by SIGKILL; only Linux has it."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "QUIT"] if program else []
+
+
+def _end_of(pid):
+    """What becomes readable when the process ends, be it a child of ours or not; None where nothing does."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.fdopen(os.pidfd_open(pid), "rb", buffering=0)
+    except ProcessLookupError:
+        return None
 
 
 class Workshop:
@@ -279,12 +289,15 @@ class Server:
         # Stopped first, so that it starts nothing more while it is looked at.
         self.send(self.pid, signal.SIGSTOP)
         children = self._children()
-        self.send(self.pid, signal.SIGKILL)
-        for child in children:
-            self.send(child, signal.SIGKILL)
-        self._process.wait(timeout=START_SECONDS_MAX)
-        # No server starts while one of them still holds on to the shared memory.
-        wait_until(lambda: not any(map(is_alive, children)), "the end of all server processes")
+        with contextlib.ExitStack() as watched:
+            ends = [watched.enter_context(end) for end in map(_end_of, children) if end is not None]
+            self.send(self.pid, signal.SIGKILL)
+            for child in children:
+                self.send(child, signal.SIGKILL)
+            self._process.wait(timeout=START_SECONDS_MAX)
+            # No server starts while one of them still holds on to the shared memory.
+            for end in ends:
+                assert select.select([end], [], [], START_SECONDS_MAX)[0], "a server process outlives SIGKILL"
 
     def _children(self):
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
