@@ -80,6 +80,8 @@ def test_an_error_of_the_command_line_does_not_repeat_it(arguments, expected):
         ("replay", DSN, "--to", "app.db"),
         ("replay", COMMA, "--to", "sqlite:///app.db"),
         ("check", "app.db", "--dead-letter", DSN),
+        ("check", "app.db", "--dead-letter", f"host=db password={CANARY}"),
+        ("replay", f"app:{CANARY}@db/app", "--to", "app.db"),
     ],
 )
 def test_a_dsn_in_the_place_of_a_file_is_not_repeated(tmp_path, arguments):
@@ -88,7 +90,8 @@ def test_a_dsn_in_the_place_of_a_file_is_not_repeated(tmp_path, arguments):
     result = telesink(*arguments, folder=tmp_path)
 
     assert (result.returncode, result.stdout) == (2, "")
-    assert "could not read postgresql:/" in result.stderr
+    assert "could not read " in result.stderr
+    assert "***" in result.stderr
     assert CANARY not in result.stderr
 
 

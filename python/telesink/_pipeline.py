@@ -11,7 +11,7 @@ from telesink._living import held, remember
 from telesink._redaction import native_set, texts
 from telesink._resource import resource_attributes
 from telesink._retired import retire
-from telesink._secret import Hidden, hidden, hidden_options
+from telesink._secret import Hidden, hidden, hidden_options, shown_path
 from telesink._settings import Settings, is_setting
 from telesink._stats import Receipt, Stats, pipeline_stats, sink_stats
 from telesink.exceptions import ConfigError
@@ -375,7 +375,8 @@ def level_number(level: int | str) -> int:
 
         number = logging.getLevelNamesMapping().get(str(level))
     if number is None:
-        message = f"the level is {level!r}; expected a number from 0 on, or a name such as DEBUG, INFO, ERROR"
+        found = shown_path(level) if isinstance(level, str) else level
+        message = f"the level is {found!r}; expected a number from 0 on, or a name such as DEBUG, INFO, ERROR"
         raise ConfigError(message, "names are read in any case")
     return number
 
@@ -390,4 +391,6 @@ def ambiguous_options(options: Mapping[str, Any]) -> ConfigError:
 
 
 def _no_such_sink(name: str, sinks: list[str]) -> ConfigError:
-    return ConfigError(f"there is no sink `{name}`", f"the sinks are: {', '.join(sinks) or 'none'}")
+    return ConfigError(
+        f"there is no sink `{shown_path(name)}`", f"the sinks are: {', '.join(sinks) or 'none'}"
+    )

@@ -196,6 +196,23 @@ def test_P21_a_password_beside_the_dsn_is_not_shown_either(opener):
     assert CANARY not in told
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda pipeline, dsn: pipeline.remove_sink(dsn),
+        lambda pipeline, dsn: pipeline.set_level("memory", dsn),
+        lambda _, dsn: telesink.LogHandler("memory://", level=dsn),
+    ],
+    ids=["remove_sink", "set_level", "LogHandler"],
+)
+def test_P21_a_dsn_in_the_place_of_a_name_or_a_level_is_not_shown(call):
+    with telesink.Pipeline("memory://") as pipeline, pytest.raises(telesink.ConfigError) as caught:
+        call(pipeline, f"postgresql://app:{CANARY}@db/logs")
+
+    assert "postgresql://***" in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
 def test_P21_a_password_beside_several_dsns_is_not_shown_either():
     told = everything_of(refused("Pipeline", ["memory://", "postgresql://app@db/logs"], password=CANARY))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
+from telesink._secret import shown_path
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 
 #: Longest line that is read: the longest record once as base64 and once as JSON has room in it.
@@ -60,12 +61,12 @@ def open_letters(path: Path) -> IO[bytes]:
         # Non-blocking: a FIFO must not hang the command.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
-        message = f"could not read {path}: {error.strerror}"
+        message = f"could not read {shown_path(path)}: {error.strerror}"
         hint = "name the dead-letter file of a program with telesink"
         raise CommandError(message, hint=hint, exit_code=USAGE_EXIT_CODE) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        message = f"{path} is no regular file"
+        message = f"{shown_path(path)} is no regular file"
         raise CommandError(message, hint="name a dead-letter file", exit_code=USAGE_EXIT_CODE)
     return os.fdopen(descriptor, "rb")
 

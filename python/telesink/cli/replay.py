@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,9 @@ from telesink.cli.target import command_error_of, count_of, dsn_of
 
 #: Letters whose ids are looked up at once; each time a table without an index on them is read.
 LOOK_UP_MAX = 20_000
+
+#: How often a locked file is looked at again before it counts as being replayed, and the pause between.
+LOCK_LOOKS, LOCK_PAUSE_SECONDS = 10, 0.02
 
 #: Lines that are named one by one.
 NAMED_MAX = 20
@@ -79,11 +83,16 @@ def _alone(file: IO[bytes], path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        message = f"{path} is being replayed by another process"
-        raise CommandError(message, hint="wait for its end") from error
+    for is_last in (False,) * LOCK_LOOKS + (True,):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if is_last:
+                message = f"{path} is being replayed by another process"
+                raise CommandError(message, hint="wait for its end") from error
+        # A program that appends a line holds it for a moment.
+        time.sleep(LOCK_PAUSE_SECONDS)
     yield
 
 

@@ -4,7 +4,7 @@ use crate::descriptors::Identity;
 use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
 use crate::record::letter::first_place;
 use crate::sinks::Entry;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,9 @@ const REASON_BYTES_MAX: usize = 500;
 /// be in the middle of its write, which takes microseconds.
 const LOOK: Duration = Duration::from_millis(1);
 const LOOKS_MAX: u32 = 5;
+
+/// Longest wait for another process that appends, or that reads the file for a replay: then the line is written anyway.
+const TURNS_MAX: u32 = 10;
 
 /// A bounded NDJSON file with mode 0600. Several lanes and processes may share one: each line is one `write` in
 /// append mode. Nothing is ever cut off the file, because others may have appended meanwhile.
@@ -88,8 +91,33 @@ impl DeadLetter {
     }
 }
 
+/// Appends one line while no other process does, so that none comes between the look at the end and the write.
+fn put(file: &mut File, line: Vec<u8>, bytes_max: u64) -> io::Result<()> {
+    let is_locked = lock(file);
+    let result = put_alone(file, line, bytes_max);
+    if is_locked {
+        // Should it fail, the lock goes with the file.
+        result.and(file.unlock())
+    } else {
+        result
+    }
+}
+
+/// Whether the lock was free within the time.
+fn lock(file: &File) -> bool {
+    for _ in 0..TURNS_MAX {
+        match file.try_lock() {
+            Ok(()) => return true,
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOOK),
+            // A file system without locks.
+            Err(TryLockError::Error(_)) => return false,
+        }
+    }
+    false
+}
+
 /// Appends one line, on a line of its own, with one `write`.
-fn put(file: &mut File, mut line: Vec<u8>, bytes_max: u64) -> io::Result<()> {
+fn put_alone(file: &mut File, mut line: Vec<u8>, bytes_max: u64) -> io::Result<()> {
     if is_torn(file)? {
         line.insert(0, b'\n');
     }

@@ -217,6 +217,27 @@ fn move_database_and_answer(path: &Path) -> PathBuf {
 }
 
 #[test]
+fn two_pipelines_lose_nothing_of_a_file_that_is_moved_without_its_log() {
+    let (_folder, path) = database();
+    let [first, second] = [(); 2].map(|()| pipeline(plan_at(&path), eager()));
+    offer_all(&first, ["old 1"]);
+    flush(&first);
+    offer_all(&second, ["old 2"]);
+    flush(&second);
+
+    let moved = move_file_alone(&path);
+    for (pipeline, body) in [(&first, "new 3"), (&second, "new 4"), (&first, "new 5")] {
+        offer_all(pipeline, [body]);
+        flush(pipeline);
+    }
+    crate::support::close(&first);
+    crate::support::close(&second);
+
+    assert_eq!(bodies(&moved), ["old 1", "old 2"]);
+    assert_eq!(bodies(&path), ["new 3", "new 4", "new 5"]);
+}
+
+#[test]
 fn a_log_that_was_left_without_its_file_is_kept_when_a_new_file_takes_the_name() {
     let (folder, path) = database();
     let killed = pipeline(plan_at(&path), eager());

@@ -24,7 +24,7 @@ use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
 use failure::Failure;
-use moved::{FileIdentity, identities};
+use moved::{FileIdentity, Patience, identities};
 use rusqlite::{Connection, OpenFlags};
 use slot::Slot;
 pub(crate) use slot::{close_all, settle_moved};
@@ -131,6 +131,11 @@ impl SqliteSink {
         if fork::is_unsound() {
             return Err(Failure::UnsoundFork);
         }
+        let moved = self.slot.lock().as_ref().and_then(Open::moved_file);
+        if let Some(file) = moved {
+            // Moved or deleted by others: rows written there would be gone with it.
+            slot::leave_everywhere(file);
+        }
         let mut slot = self.slot.lock();
         let scratch = &mut self.scratch;
         let refused_before = self.refusals_in_a_row;
@@ -157,7 +162,12 @@ impl SqliteSink {
         if let Err(failure) = &result {
             let keeps_connection = slot.as_ref().is_some_and(|open| open.connection.is_autocommit());
             if !failure.spares_connection() || !keeps_connection || descriptors::are_lost() {
+                let moved = slot.as_ref().and_then(Open::moved_file);
                 leave(&mut slot);
+                drop(slot);
+                if let Some(file) = moved {
+                    slot::leave_everywhere(file);
+                }
             }
         }
         result
@@ -170,10 +180,6 @@ fn opened<'s>(
     options: &Options,
     now_unix_nano: u64,
 ) -> Result<&'s mut Open, Failure> {
-    if slot.as_ref().is_some_and(|open| !open.is_in_place()) {
-        // Moved or deleted by others: rows written there would be gone with it.
-        leave(slot);
-    }
     match slot {
         Some(open) => Ok(open),
         empty => {
@@ -190,7 +196,7 @@ fn opened<'s>(
 /// Lets go of the open database; what was written to it is in its file, wherever that is now.
 fn leave(slot: &mut Option<Open>) {
     if let Some(open) = slot.take() {
-        open.settle();
+        open.settle(Patience::Full);
     }
 }
 
@@ -235,7 +241,7 @@ impl Sink for SqliteSink {
         if let Some(open) = open {
             // Statistics for the planner; of no consequence if the file is busy.
             let optimized = open.connection.execute_batch("PRAGMA optimize");
-            open.settle();
+            open.settle(Patience::Full);
             let closed = open.connection.close().map_err(|(_, error)| error);
             optimized.and(closed).map_err(|error| Failure::from(error).judge(&self.options))?;
         }

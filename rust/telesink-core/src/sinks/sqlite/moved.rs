@@ -12,21 +12,39 @@ use std::path::{Path, PathBuf};
 /// Device and inode: tells whether a path still names the file that is open.
 pub(super) type FileIdentity = (u64, u64);
 
+/// Whether to wait for those who read the file in a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// As long as for any lock. Empties the log.
+    Full,
+    /// Not at all: there may be many files, and the process is about to end. Copies what nobody holds back.
+    None,
+}
+
 impl Open {
     /// Whether the path still names the database and the write-ahead log that are open; another `SQLite` may have
     /// deleted the log.
-    pub(super) fn is_in_place(&self) -> bool {
+    fn is_in_place(&self) -> bool {
         self.identity == identities(&self.path)
     }
 
+    /// The database that is open, if the path names another one by now, or none.
+    pub(super) fn moved_file(&self) -> Option<FileIdentity> {
+        if self.is_in_place() { None } else { self.identity[0] }
+    }
+
     /// Brings all rows into the file if it was moved away. To be called before the connection goes.
-    pub(super) fn settle(&self) {
+    pub(super) fn settle(&self, patience: Patience) {
         let found = identity(&self.path);
         if found == self.identity[0] {
             return;
         }
         // Should it fail, the log is still there: whoever makes the next file keeps it.
-        drop(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        let copy = match patience {
+            Patience::Full => "PRAGMA wal_checkpoint(TRUNCATE)",
+            Patience::None => "PRAGMA wal_checkpoint(PASSIVE)",
+        };
+        drop(self.connection.query_row(copy, [], |_| Ok(())));
         if found.is_some() {
             // Closing deletes the log by its name, and that is the log of the file that is there now.
             drop(self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true));
