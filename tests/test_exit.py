@@ -309,16 +309,21 @@ work()
     assert subject.errors == []
 
 
-def test_what_a_forgotten_pipeline_could_not_deliver_is_told(subjects):
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_forgotten_pipeline_could_not_deliver_is_told(subjects, when):
+    # Whether its sink has given up before or after the pipeline is let go.
     subject = subjects.run(
         f"""{INSTALL}
 def work():
-    telesink.Pipeline("sqlite:///missing/app.db").enqueue({{"body": "forgotten"}})
+    pipeline = telesink.Pipeline("sqlite:///missing/app.db")
+    pipeline.enqueue({{"body": "forgotten"}})
+    if sys.argv[1] == "before":
+        pipeline._native.close(5.0, True)
 
 work()
-time.sleep(float(sys.argv[1]))
+time.sleep(0.5)
 """,
-        0.5,
+        when,
     )
 
     assert [line for line in subject.own_lines if "not delivered" in line] == [

@@ -160,9 +160,12 @@ def _at_exit() -> None:
     notice_fork()
     _say_last_words()
     seconds = _exit_timeout_seconds()
-    if seconds is not None:
-        _Process.exit_seconds_left = seconds
-        flush_at_exit()
+    if seconds is None:
+        # Nobody to wait for; but pipelines that nobody held any more may have given up records long ago.
+        _tell_losses()
+        return
+    _Process.exit_seconds_left = seconds
+    flush_at_exit()
 
 
 def _at_child_end() -> None:
