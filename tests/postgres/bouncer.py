@@ -6,7 +6,8 @@ import subprocess
 import time
 
 import psycopg
-from postgres.servers import START_SECONDS_MAX, SUPERUSER, Database, free_port
+from postgres.database import Database
+from postgres.servers import START_SECONDS_MAX, SUPERUSER, free_port
 
 #: In transaction mode the server's connection is somebody else's after COMMIT.
 CONFIGURATION = """

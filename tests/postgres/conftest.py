@@ -14,6 +14,7 @@ if sys.platform == "win32":
 else:
     from postgres import servers
     from postgres.bouncer import Bounced, Bouncer
+    from postgres.database import Database
 
     @pytest.fixture(scope="session")
     def workshops():
@@ -51,7 +52,7 @@ else:
     @pytest.fixture
     def direct_database(server):
         """A fresh database on the shared server, never behind PgBouncer."""
-        return servers.Database(server, server.create_database())
+        return Database(server, server.create_database())
 
     @pytest.fixture
     def database(request):
@@ -84,7 +85,7 @@ else:
         if request.param == "pgbouncer":
             return request.getfixturevalue("bounced")
         server = running(request.param)
-        return servers.Database(server, server.create_database())
+        return Database(server, server.create_database())
 
     @pytest.fixture
     def make_server(workshops):

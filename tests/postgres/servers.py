@@ -105,16 +105,6 @@ def until_death_of_parent():
     return [program, "--pdeathsig", "QUIT"] if program else []
 
 
-def _end_of(pid):
-    """What becomes readable when the process ends, be it a child of ours or not; None where nothing does."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.fdopen(os.pidfd_open(pid), "rb", buffering=0)
-    except ProcessLookupError:
-        return None
-
-
 class Workshop:
     """Makes clusters of one build: `initdb` once, then copies."""
 
@@ -289,15 +279,16 @@ class Server:
         # Stopped first, so that it starts nothing more while it is looked at.
         self.send(self.pid, signal.SIGSTOP)
         children = self._children()
-        with contextlib.ExitStack() as watched:
-            ends = [watched.enter_context(end) for end in map(_end_of, children) if end is not None]
-            self.send(self.pid, signal.SIGKILL)
-            for child in children:
-                self.send(child, signal.SIGKILL)
-            self._process.wait(timeout=START_SECONDS_MAX)
-            # No server starts while one of them still holds on to the shared memory.
-            for end in ends:
-                assert select.select([end], [], [], START_SECONDS_MAX)[0], "a server process outlives SIGKILL"
+        # They are there as long as their parent is.
+        ends = [os.pidfd_open(child) for child in children] if hasattr(os, "pidfd_open") else []
+        self.send(self.pid, signal.SIGKILL)
+        for child in children:
+            self.send(child, signal.SIGKILL)
+        self._process.wait(timeout=START_SECONDS_MAX)
+        # No server starts while one of them still holds on to the shared memory.
+        for end in ends:
+            assert select.select([end], [], [], START_SECONDS_MAX)[0], "a server process outlives SIGKILL"
+            os.close(end)
 
     def _children(self):
         path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
@@ -378,36 +369,6 @@ class Server:
         if self._process is not None and self._process.poll() is None:
             self.thaw()
             self.stop(signal.SIGQUIT)
-
-
-class Database:
-    """A fresh database on a server, and what a test wants to know of it."""
-
-    def __init__(self, server, name):
-        self.server = server
-        self.name = name
-
-    @property
-    def port(self):
-        """Where clients connect."""
-        return self.server.port
-
-    def dsn(self, **options):
-        """How telesink reaches it."""
-        return self.server.dsn(self.name, **options)
-
-    def sql(self, statement, *values):
-        """All rows that a statement answers with."""
-        return self.server.sql(statement, *values, database=self.name)
-
-    def bodies(self):
-        """The messages stored, in the order of `seq`; loss markers left out."""
-        rows = self.sql("SELECT body FROM telesink_logs WHERE logger <> 'telesink' ORDER BY instance, seq")
-        return [body for (body,) in rows]
-
-    def count(self):
-        """How many rows, and how many different ids."""
-        return self.sql("SELECT count(*), count(DISTINCT id) FROM telesink_logs")[0]
 
 
 if __name__ == "__main__":

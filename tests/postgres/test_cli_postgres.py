@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from command_line import running, telesink
 from doctoring import doctor
+from postgres.database import Database
 from postgres.observing import letters, make_tables, records
-from postgres.servers import Database
 from waiting import wait_until
 
 from telesink import Pipeline

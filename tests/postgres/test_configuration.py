@@ -4,8 +4,9 @@ import socket
 import time
 
 import pytest
+from postgres.database import Database
 from postgres.observing import lines, make_tables, numbers, records, sink, wait_for_state
-from postgres.servers import Database, free_port
+from postgres.servers import free_port
 from waiting import wait_until
 
 import telesink

@@ -4,8 +4,9 @@ import contextlib
 import os
 
 import pytest
+from postgres.database import Database
 from postgres.observing import make_tables, numbers, records
-from postgres.servers import Database, free_port, newest
+from postgres.servers import free_port, newest
 
 import telesink
 

@@ -9,7 +9,7 @@ import time
 import psycopg
 import pytest
 from postgres.conftest import IS_POOLED
-from postgres.servers import Database
+from postgres.database import Database
 from reliability.fault_proxy import COMMIT, LOST_COMMITS, TO_SERVER, Fault, FaultProxy
 from waiting import wait_until
 

@@ -3,8 +3,8 @@
 import random
 
 import pytest
+from postgres.database import Database
 from postgres.observing import letters, lines, make_tables, numbers, records, sink, wait_for_state
-from postgres.servers import Database
 
 import telesink
 

@@ -10,8 +10,9 @@ import time
 
 import psycopg
 import pytest
+from postgres.database import Database
 from postgres.observing import letters, lines, numbers, records, sink, wait_for_state
-from postgres.servers import Database, Server
+from postgres.servers import Server
 from waiting import wait_until
 
 import telesink

@@ -6,8 +6,9 @@ import sys
 import threading
 
 import pytest
+from postgres.database import Database
 from postgres.observing import lines, make_tables, numbers, records, wait_for_state
-from postgres.servers import Database, newest
+from postgres.servers import newest
 
 import telesink
 

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 import trustme
+from postgres.database import Database
 from postgres.observing import lines, numbers, records, sink, wait_for_state
-from postgres.servers import Database, newest_with_tls
+from postgres.servers import newest_with_tls
 from waiting import wait_until
 
 import telesink

@@ -12,7 +12,8 @@ else:
     import trustme
     from delivery.harness import Subjects
     from postgres.conftest import make_server, running, server, workshops
-    from postgres.servers import Database, newest_with_tls
+    from postgres.database import Database
+    from postgres.servers import newest_with_tls
     from reliability.resolver import SOURCE, SlowResolver
 
     # The servers of tests/postgres.

@@ -7,6 +7,7 @@ import os
 import sqlite3
 
 from postgres import servers
+from postgres.database import Database
 from recording import as_json
 
 import telesink
@@ -118,4 +119,4 @@ def a_database():
         contextlib.closing(servers.Workshop(servers.newest())) as workshop,
         contextlib.closing(workshop.cluster().start()) as server,
     ):
-        yield servers.Database(server, server.create_database())
+        yield Database(server, server.create_database())

@@ -2,9 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from delivery.programs import INSTALL
+from refusing import TRIGGER, execute
+
+import telesink
 
 #: Names out of which paths could be made.
 HOSTILE = ["../../x", "..\\..\\x", "/tmp/x", "nul\0", "x" * 300, "CON", "\u2024\u2024/x", "~/x", "."]
@@ -174,3 +179,35 @@ def test_D16_nothing_of_a_record_becomes_part_of_a_path(subjects):
     assert subject.hear() == {"poison": 33}
     made = {path.name for path in subjects.folder.rglob("*") if not path.name.startswith("app.db")}
     assert made == {"a", "b", "dead.ndjson", "keys", "program0.py", "stats"}
+
+
+#: Leaves half a line, as a full disk does, while nobody else appends.
+TEAR = """
+import fcntl, os, sys, time
+for _ in range(300):
+    time.sleep(0.004)
+    with open(sys.argv[1], "ab", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(b'{"torn":')
+"""
+
+
+def test_D15_lines_torn_by_other_processes_cost_no_letter(tmp_path):
+    path = tmp_path / "dead.ndjson"
+    with telesink.Pipeline(f"sqlite:///{tmp_path}/app.db", dead_letter=str(path)) as pipeline:
+        pipeline.enqueue({"body": "makes the tables"})
+        assert pipeline.flush(30).complete
+        execute(tmp_path / "app.db", TRIGGER)
+
+        with subprocess.Popen([sys.executable, "-c", TEAR, path]) as tearing:
+            while tearing.poll() is None:
+                for logger in ("refused", "shop") * 10:
+                    pipeline.enqueue({"body": "paid", "logger": logger})
+                pipeline.flush(30)
+        set_aside = pipeline.stats().sinks["sqlite"].dropped["poison"]
+
+    lines = path.read_bytes().splitlines()
+    letters = [line for line in lines if line and b'"torn"' not in line]
+    assert len(letters) == set_aside
+    assert all(json.loads(line)["id"] for line in letters)
+    assert len(lines) > len(letters)

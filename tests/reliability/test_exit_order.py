@@ -11,8 +11,8 @@ import pytest
 from delivery.harness import CREATED, locked
 from delivery.interrupting import interrupt_flushes
 from delivery.programs import INSTALL
+from postgres.database import Database
 from postgres.observing import PostgresRows
-from postgres.servers import Database
 from reliability.resolver import HOST
 from waiting import wait_until
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 from delivery.programs import FORK
+from postgres.database import Database
 from postgres.observing import PostgresRows
-from postgres.servers import Database
 from reliability.fault_proxy import ROWS, TO_SERVER, Fault, FaultProxy
 from reliability.resolver import HOST
 from waiting import wait_until

@@ -9,8 +9,8 @@ import sys
 import time
 
 import pytest
+from postgres.database import Database
 from postgres.observing import numbers, records, sink
-from postgres.servers import Database
 from reliability.fault_proxy import COMMIT, COMMITTED, ROWS, TO_CLIENT, TO_SERVER, Fault, FaultProxy
 from reliability.netns import Network, can_make_networks
 from waiting import wait_until

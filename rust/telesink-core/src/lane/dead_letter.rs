@@ -17,7 +17,7 @@ const REASON_BYTES_MAX: usize = 500;
 const LOOK: Duration = Duration::from_millis(1);
 const LOOKS_MAX: u32 = 5;
 
-/// Longest wait for another process that appends, or that reads the file for a replay: then the line is written anyway.
+/// Looks at a lock that another process holds, which appends or replays the file: then the line is written anyway.
 const TURNS_MAX: u32 = 10;
 
 /// A bounded NDJSON file with mode 0600. Several lanes and processes may share one: each line is one `write` in
@@ -96,11 +96,10 @@ fn put(file: &mut File, line: Vec<u8>, bytes_max: u64) -> io::Result<()> {
     let is_locked = lock(file);
     let result = put_alone(file, line, bytes_max);
     if is_locked {
-        // Should it fail, the lock goes with the file.
-        result.and(file.unlock())
-    } else {
-        result
+        // Should it fail, others wait their ten milliseconds; what is written is written.
+        drop(file.unlock());
     }
+    result
 }
 
 /// Whether the lock was free within the time.

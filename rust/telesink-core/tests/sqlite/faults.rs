@@ -3,6 +3,7 @@
 use crate::support::{LIMIT, batches_of, eager, flush, lane, offer_all, pipeline, until};
 use crate::{bodies, connect, database, number, plan_at};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::pipeline::Pipeline;
 use telesink_core::stats::{LaneStats, State};
@@ -188,6 +189,27 @@ fn a_file_that_was_moved_after_the_last_record_holds_all_rows_when_the_pipeline_
         assert!(receipt.is_complete());
         assert_eq!(bodies(&kept), ["old 1", "old 2"], "{stop}");
     }
+}
+
+#[test]
+fn a_reader_of_a_moved_file_does_not_hold_up_the_end() {
+    let (_folder, path) = database();
+    let pipeline = pipeline(plan_at(&path), eager());
+    offer_all(&pipeline, ["old 1"]);
+    flush(&pipeline);
+    let reader = connect(&path);
+    reader.execute_batch("BEGIN; SELECT * FROM telesink_logs").expect("a transaction that reads");
+
+    let moved = move_file_alone(&path);
+    let begun = clock::monotonic();
+    let receipt = pipeline.close(begun + LIMIT, false);
+    let took = clock::monotonic() - begun;
+    reader.execute_batch("COMMIT").expect("the end of it");
+
+    assert!(receipt.is_complete());
+    // A lock is waited for a second.
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!(bodies(&moved), ["old 1"]);
 }
 
 #[test]
