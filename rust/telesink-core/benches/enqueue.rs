@@ -11,7 +11,7 @@ use telesink_core::clock;
 use telesink_core::dsn::Dsn;
 use telesink_core::lane::{Impatient, LaneSpec};
 use telesink_core::pipeline::Pipeline;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::tables::Resource;
 use telesink_core::record::value::Scalar;
 use telesink_core::record::{Header, Record, Signal};
@@ -20,7 +20,7 @@ use telesink_core::settings::Settings;
 use telesink_core::sinks;
 
 /// A record as `logger.info("paid %s", invoice, extra={...})` makes it.
-fn encode(builder: &mut LogBuilder) -> Record {
+fn encode(builder: &mut RecordBuilder) -> Record {
     builder.start(1 << 20);
     builder.severity(9, "INFO");
     builder.body("paid invoice 2026-1187 in 3 parts");
@@ -64,7 +64,7 @@ fn pipeline() -> Pipeline {
 }
 
 fn benches(criterion: &mut Criterion) {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     criterion.bench_function("encode", |bencher| bencher.iter(|| encode(black_box(&mut builder))));
 
     let pipeline = pipeline();

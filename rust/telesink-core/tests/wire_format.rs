@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as DecodedResource;
 use prost::Message;
 use serde_json::json;
 use support::records::info;
-use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
+use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::json::{write_attributes, write_hex, write_object};
 use telesink_core::record::tables::{Resource, Tables};
 use telesink_core::record::value::{
@@ -40,7 +40,7 @@ fn header() -> Header {
 
 /// A record with every kind of field and value.
 fn known_record() -> Record {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(1 << 20);
     builder.severity(17, "ERROR");
     builder.body("paid 12 € \"now\"");
@@ -224,7 +224,7 @@ fn fields_added_on_the_lanes_thread_join_the_record_on_the_wire() {
 fn texts_of_every_length_around_a_longer_length_field_survive() {
     for length in (100..150).chain(16_350..16_400) {
         let text = "é".repeat(length / 2);
-        let mut builder = LogBuilder::new();
+        let mut builder = RecordBuilder::new();
         builder.start(1 << 20);
         builder.body(&text);
         builder.attribute(&text[..100], Scalar::Str(&text));
@@ -238,7 +238,7 @@ fn texts_of_every_length_around_a_longer_length_field_survive() {
 
 #[test]
 fn what_is_too_long_is_cut_at_a_character_and_marked_with_its_length() {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(10_000);
     builder.body(&"€".repeat(100_000));
     builder.attribute(&"k".repeat(1_000), Scalar::Bool(true));
@@ -262,7 +262,7 @@ fn what_is_too_long_is_cut_at_a_character_and_marked_with_its_length() {
 
 #[test]
 fn nul_is_replaced_everywhere_and_marked() {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(1 << 20);
     builder.severity(9, "IN\0FO");
     builder.body("a\0b");

@@ -1,7 +1,7 @@
 //! Loss markers: ordinary records that tell, in the sink itself, what never reached it.
 
 use super::budget::Ticket;
-use crate::record::encode::LogBuilder;
+use crate::record::encode::RecordBuilder;
 use crate::record::id::IdSource;
 use crate::record::value::Scalar;
 use crate::record::{Header, Record, Signal, flag, level};
@@ -111,7 +111,7 @@ impl Losses {
     fn marker(&self, cause: &str, lost: Lost, unix_nano: u64, scope: u32) -> Record {
         let levelno = 30;
         let severity = level::severity_of(levelno);
-        let mut builder = LogBuilder::new();
+        let mut builder = RecordBuilder::new();
         builder.start(4096);
         builder.severity(severity, "WARN");
         builder.body(&format!("{} records lost: {cause}", lost.count));

@@ -3,6 +3,9 @@
 /// Python's `logging.ERROR`; records at or above it may use the reserve of a full queue.
 pub const ERROR: i32 = 40;
 
+/// What spans and metrics have instead of a level: above every level that a lane can ask for.
+pub const ALWAYS: i32 = i32::MAX - 1;
+
 /// Named levels that options accept, in the spelling shown in error messages.
 const NAMES: [(&str, i32); 10] = [
     ("NOTSET", 0),

@@ -2,7 +2,7 @@
 //!
 //! Layout: a fixed header of [`HEADER_BYTES`], the body as an OTLP protobuf message, and, for log
 //! records with an exception, the walked frames behind it (see [`exception`]). A record is built
-//! once by [`encode::LogBuilder`], never changed, and shared by all lanes.
+//! once by [`encode::RecordBuilder`], never changed, and shared by all lanes.
 
 pub mod encode;
 pub mod exception;

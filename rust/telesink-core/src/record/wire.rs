@@ -51,6 +51,13 @@ pub fn put_fixed64(out: &mut Vec<u8>, tag: u8, value: u64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Appends `tag` and four little-endian bytes.
+#[inline]
+pub fn put_fixed32(out: &mut Vec<u8>, tag: u8, value: u32) {
+    out.push(tag);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
 /// Opens a nested message; pass the answer to [`end_nested`].
 #[inline]
 pub fn begin_nested(out: &mut Vec<u8>, tag: u8) -> usize {

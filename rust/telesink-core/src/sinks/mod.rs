@@ -15,7 +15,7 @@ use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
 use crate::record::tables::Tables;
-use crate::record::view::LogView;
+use crate::record::view::{LogView, MetricView, SpanView};
 use crate::record::{Record, Signal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,21 @@ impl Entry {
     /// The record as a log record.
     pub fn log(&self) -> LogView<'_> {
         LogView::new(&self.record, self.appended.as_deref().unwrap_or(&[]))
+    }
+
+    /// The record as a span.
+    pub fn span(&self) -> SpanView<'_> {
+        SpanView::new(&self.record, self.appended.as_deref().unwrap_or(&[]))
+    }
+
+    /// The record as a metric.
+    pub fn metric(&self) -> MetricView<'_> {
+        MetricView::new(&self.record)
+    }
+
+    /// The OTLP message of the record in two parts: as it was captured, and what the lane's thread added.
+    pub fn message(&self) -> [&[u8]; 2] {
+        [self.record.body(), self.appended.as_deref().unwrap_or(&[])]
     }
 }
 

@@ -241,10 +241,10 @@ fn what_could_not_be_captured_is_counted_by_its_cause() {
 
 #[test]
 fn marks_of_capture_are_counted_whether_or_not_the_record_is_taken() {
-    use telesink_core::record::encode::LogBuilder;
+    use telesink_core::record::encode::RecordBuilder;
     use telesink_core::record::flag;
     let pipeline = pipeline(Script::storing().plan(), eager());
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(1 << 20);
     builder.body("replaced \0, cut and not formatted");
     builder.note_truncation(1 << 20);

@@ -5,7 +5,7 @@ use crate::support::{batches_of, close, eager, flush, lane, offer, offer_all, pi
 use crate::{bodies, connect, database, number, plan_at, texts};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Barrier};
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::value::Scalar;
 use telesink_core::record::{Header, flag};
 use telesink_core::sinks::sqlite::{DDL, VERSION};
@@ -43,7 +43,7 @@ fn a_row_holds_what_the_record_holds() {
     let (_folder, path) = database();
     let pipeline = pipeline(plan_at(&path), eager());
     let scope = pipeline.tables().scope_index("shop.cart");
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(1 << 20);
     builder.severity(17, "ERROR");
     builder.body("it broke");

@@ -1,7 +1,7 @@
 //! Records for tests.
 
 use telesink_core::clock;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::id::IdSource;
 use telesink_core::record::level::{self, severity_of};
 use telesink_core::record::value::Scalar;
@@ -77,7 +77,7 @@ impl Draft {
     }
 
     pub(crate) fn build(&self) -> Record {
-        let mut builder = LogBuilder::new();
+        let mut builder = RecordBuilder::new();
         builder.start(64 << 20);
         builder.severity(severity_of(self.levelno), level::name_of(self.levelno));
         builder.body(&self.body);

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use telesink_core::record::HEADER_BYTES;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::redact::Redaction;
 
 /// Bytes of context that one record can carry.
@@ -101,7 +101,7 @@ impl ContextFields {
         &self,
         py: Python<'_>,
         redaction: &Arc<Redaction>,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         taken: impl Fn(&str) -> bool,
     ) -> PyResult<()> {
         let cached = self.encoded.load();
@@ -124,7 +124,7 @@ impl ContextFields {
     }
 
     fn encode(&self, py: Python<'_>, redaction: &Arc<Redaction>) -> PyResult<Encoded> {
-        let mut builder = LogBuilder::new();
+        let mut builder = RecordBuilder::new();
         let mut reader = ValueReader::new(redaction);
         let mut fields = Vec::new();
         let mut flags = 0;

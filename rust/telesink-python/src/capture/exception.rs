@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTraceback, PyTuple, PyType};
 use std::borrow::Cow;
 use std::rc::Rc;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::exception::{
     EXCEPTIONS_MAX, ExceptionBuilder, GROUP_MEMBERS_MAX, MESSAGE_BYTES_MAX, NOTES_MAX, Relation,
 };
@@ -50,7 +50,7 @@ pub(crate) fn type_alone(exc_info: &Bound<'_, PyAny>) -> Option<String> {
 /// Writes `exception.type` and `exception.message` as attributes and the frames into `tail`.
 pub(crate) fn capture(
     exception: &Bound<'_, PyBaseException>,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
     tail: &mut Vec<u8>,
     redaction: &Redaction,
 ) -> PyResult<()> {
@@ -117,7 +117,7 @@ impl Walker<'_, '_> {
         exception: &Bound<'_, PyBaseException>,
         type_name: &str,
         message: &str,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
     ) -> PyResult<()> {
         let mut open = vec![self.enter(exception, Relation::Root, type_name, message, builder)?];
         while let Some(behind) = open.last_mut() {
@@ -139,7 +139,7 @@ impl Walker<'_, '_> {
         relation: Relation,
         type_name: &str,
         message: &str,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
     ) -> PyResult<Behind<'py>> {
         self.walked += 1;
         if self.frames.begin(type_name, message, relation) && self.walked <= EXCEPTIONS_MAX {
@@ -152,7 +152,7 @@ impl Walker<'_, '_> {
     fn tell<'py>(
         &mut self,
         exception: &Bound<'py, PyBaseException>,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
     ) -> PyResult<Behind<'py>> {
         let members = members(exception)?;
         if let Some(members) = &members {
@@ -191,7 +191,7 @@ impl Walker<'_, '_> {
         Ok(Some(found))
     }
 
-    fn notes(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) -> PyResult<()> {
+    fn notes(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut RecordBuilder) -> PyResult<()> {
         let py = exception.py();
         // Looked up in the instance: asking for an attribute that is seldom there makes an exception each time.
         let own = text::unless_failed(py, exception.getattr(intern!(py, "__dict__")))?;
@@ -214,7 +214,7 @@ impl Walker<'_, '_> {
     fn syntax_details(
         &mut self,
         exception: &Bound<'_, PyBaseException>,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
     ) -> PyResult<()> {
         let mut read = |name: &str| -> PyResult<Option<String>> {
             let shown = exception
@@ -233,7 +233,7 @@ impl Walker<'_, '_> {
         Ok(())
     }
 
-    fn traceback(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut LogBuilder) {
+    fn traceback(&mut self, exception: &Bound<'_, PyBaseException>, builder: &mut RecordBuilder) {
         let py = exception.py();
         let mut next = linked(exception, Link::Traceback);
         for _ in 0..FRAMES_WALKED_MAX {
@@ -246,7 +246,7 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn frame(&mut self, traceback: &Bound<'_, PyAny>, builder: &mut LogBuilder) -> PyResult<()> {
+    fn frame(&mut self, traceback: &Bound<'_, PyAny>, builder: &mut RecordBuilder) -> PyResult<()> {
         let py = traceback.py();
         // Libraries put objects of their own into `__traceback__`'s chain; those are asked by name.
         let Ok(real) = traceback.cast_exact::<PyTraceback>() else {
@@ -270,7 +270,7 @@ impl Walker<'_, '_> {
         &mut self,
         traceback: &Bound<'_, PyAny>,
         code: &Bound<'_, PyAny>,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         see: impl FnOnce(&str, &str, u32),
     ) -> PyResult<()> {
         let py = traceback.py();
@@ -315,7 +315,7 @@ fn qualified_name(class: &Bound<'_, PyType>) -> String {
 
 fn message_of(
     exception: &Bound<'_, PyBaseException>,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
     redaction: &Redaction,
 ) -> PyResult<String> {
     let shown =

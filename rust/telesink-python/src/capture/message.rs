@@ -6,7 +6,7 @@ use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use std::borrow::Cow;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::flag;
 use telesink_core::record::value::Scalar;
 use telesink_core::redact::{Redaction, strip_ansi};
@@ -35,7 +35,7 @@ pub(crate) fn render<'py>(
     record: &Bound<'py, PyAny>,
     is_plain_record: bool,
     fields: &Fields<'py>,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
 ) -> PyResult<Message<'py>> {
     let py = record.py();
     let Some(msg) = fields.get(field::MSG) else {
@@ -76,7 +76,7 @@ fn is_something(args: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn settle<'py>(
     template: &Bound<'py, PyString>,
     formatted: PyResult<Bound<'py, PyAny>>,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
 ) -> PyResult<Message<'py>> {
     let py = template.py();
     let error = match formatted.and_then(|text| text.cast_into::<PyString>().map_err(PyErr::from)) {
@@ -101,7 +101,7 @@ pub(crate) fn clean<'t>(text: &'t str, redaction: &Redaction) -> Cow<'t, str> {
 
 /// Keeps what could not be formatted: the arguments, one by one, and the error.
 pub(crate) fn put_broken(
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
     fields: &Fields<'_>,
     error: &str,
     redaction: &Redaction,
@@ -109,7 +109,7 @@ pub(crate) fn put_broken(
     builder.attribute("telesink.format_error", Scalar::Str(&redaction.redact_text(error)));
     let Some(args) = fields.get(field::ARGS) else { return Ok(()) };
     let mut shown = String::new();
-    let mut show = |arg: &Bound<'_, PyAny>, builder: &mut LogBuilder| -> PyResult<()> {
+    let mut show = |arg: &Bound<'_, PyAny>, builder: &mut RecordBuilder| -> PyResult<()> {
         let rendered = text::render(arg, builder, pyo3::types::PyAnyMethods::repr)?;
         let text = text::read(&rendered, ARGUMENT_BYTES_MAX, builder);
         if !shown.is_empty() {

@@ -25,7 +25,7 @@ use crate::sources::Process;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use telesink_core::pipeline::{Pipeline, View};
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::id::IdSource;
 
 /// Deepest nesting of captures on one thread: a record whose value logs while it is read, whose value logs. What
@@ -37,7 +37,7 @@ const SCOPES_CACHED: usize = 64;
 
 /// What one thread keeps between records.
 pub(crate) struct Workbench {
-    pub(crate) builder: LogBuilder,
+    pub(crate) builder: RecordBuilder,
     pub(crate) tail: Vec<u8>,
     /// The message, if it is a usual one.
     text: String,
@@ -72,7 +72,7 @@ thread_local! {
 impl Workbench {
     fn new() -> Self {
         Self {
-            builder: LogBuilder::new(),
+            builder: RecordBuilder::new(),
             tail: Vec::new(),
             text: String::new(),
             ids: IdSource::new(),

@@ -5,7 +5,7 @@
 use super::fields::{Fields, field};
 use super::text;
 use pyo3::types::PyStringMethods;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::flag;
 use telesink_core::record::value::Scalar;
 
@@ -36,7 +36,7 @@ impl Sites {
 
     /// Appends the attributes of the record's place and thread.
     #[inline]
-    pub(crate) fn append(&mut self, builder: &mut LogBuilder, fields: &Fields<'_>) {
+    pub(crate) fn append(&mut self, builder: &mut RecordBuilder, fields: &Fields<'_>) {
         let (line, thread) = (fields.line, fields.thread);
         let path = read(fields, field::PATHNAME);
         let function = read(fields, field::FUNC_NAME);
@@ -77,7 +77,7 @@ fn read<'f>(fields: &'f Fields<'_>, at: usize) -> &'f str {
     fields.text(at).and_then(|text| text.to_str().ok()).unwrap_or("")
 }
 
-fn write(builder: &mut LogBuilder, fields: &Fields<'_>, line: Option<i64>, thread: Option<i64>) {
+fn write(builder: &mut RecordBuilder, fields: &Fields<'_>, line: Option<i64>, thread: Option<i64>) {
     let texts = [
         (field::PATHNAME, "code.file.path"),
         (field::FUNC_NAME, "code.function.name"),

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::flag;
 
 /// Deepest nesting that is copied; the same as when a record is read.
@@ -30,7 +30,7 @@ pub(super) fn of_fields(
     copies: &Bound<'_, PyDict>,
     marks: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    let mut snapshot = Snapshot { open: Vec::new(), values: 0, scratch: LogBuilder::new() };
+    let mut snapshot = Snapshot { open: Vec::new(), values: 0, scratch: RecordBuilder::new() };
     for (key, value) in ffi::pairs(fields, VALUES_MAX) {
         // A plain text, also of a name whose class has its own idea of what it equals.
         let Ok(name) = key.cast::<PyString>() else { continue };
@@ -47,7 +47,7 @@ struct Snapshot {
     open: Vec<usize>,
     values: usize,
     /// Only its marks are written, and nobody reads them.
-    scratch: LogBuilder,
+    scratch: RecordBuilder,
 }
 
 impl Snapshot {

@@ -4,7 +4,7 @@ use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use std::borrow::Cow;
-use telesink_core::record::encode::LogBuilder;
+use telesink_core::record::encode::RecordBuilder;
 use telesink_core::record::flag;
 
 /// Longest text made of a value that is neither text, number, list nor map, in bytes.
@@ -21,12 +21,12 @@ const CALLERS: &str = "caller.";
 
 /// The name of an attribute or an event that a caller gave: `telesink.loss` becomes `caller.telesink.loss`, marked.
 #[inline]
-pub(crate) fn callers_name<'n>(name: &'n str, builder: &mut LogBuilder) -> Cow<'n, str> {
+pub(crate) fn callers_name<'n>(name: &'n str, builder: &mut RecordBuilder) -> Cow<'n, str> {
     if name.starts_with(RESERVED) { renamed(name, builder) } else { Cow::Borrowed(name) }
 }
 
 #[cold]
-fn renamed<'n>(name: &str, builder: &mut LogBuilder) -> Cow<'n, str> {
+fn renamed<'n>(name: &str, builder: &mut RecordBuilder) -> Cow<'n, str> {
     builder.mark(flag::SANITISED);
     Cow::Owned(format!("{CALLERS}{name}"))
 }
@@ -37,7 +37,7 @@ fn renamed<'n>(name: &str, builder: &mut LogBuilder) -> Cow<'n, str> {
 pub(crate) fn read<'t>(
     text: &'t Bound<'_, PyString>,
     bytes_max: usize,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
 ) -> Cow<'t, str> {
     // Asking for UTF-8 pins a second copy of a non-ASCII string to it for as long as it lives; with a huge one only
     // the part that can be kept is looked at. A character is at least one byte, so the cut can only be too late.
@@ -52,7 +52,11 @@ pub(crate) fn read<'t>(
 }
 
 #[cold]
-fn read_start<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder: &mut LogBuilder) -> Cow<'t, str> {
+fn read_start<'t>(
+    text: &'t Bound<'_, PyString>,
+    bytes_max: usize,
+    builder: &mut RecordBuilder,
+) -> Cow<'t, str> {
     let length = text.code_point_len().unwrap_or(0) as u64;
     builder.note_truncation(length);
     // Fails only for want of memory; what can be kept then is nothing.
@@ -64,7 +68,7 @@ fn read_start<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize, builder: &mut
 }
 
 #[cold]
-fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut LogBuilder) -> String {
+fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut RecordBuilder) -> String {
     builder.mark(flag::SANITISED);
     // Each surrogate comes out as three bytes that are no UTF-8; one mark for each is enough.
     text.to_string_lossy().replace("\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}")
@@ -76,7 +80,7 @@ fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut LogBuilder) -> S
 /// `KeyboardInterrupt`, `SystemExit` and their like pass through: they are meant for the program.
 pub(crate) fn render<'py>(
     value: &Bound<'py, PyAny>,
-    builder: &mut LogBuilder,
+    builder: &mut RecordBuilder,
     by: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyString>> {
     match by(value) {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
-use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, LogBuilder};
+use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::flag;
 use telesink_core::record::value::{
     DEPTH_MAX, Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar,
@@ -40,7 +40,7 @@ impl<'r> ValueReader<'r> {
     #[inline]
     pub(crate) fn attribute(
         &mut self,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         key: &str,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
@@ -64,7 +64,7 @@ impl<'r> ValueReader<'r> {
 
     fn other_attribute(
         &mut self,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         key: &str,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
@@ -88,7 +88,7 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Writes an `AnyValue` under `tag`.
-    fn value(&mut self, builder: &mut LogBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn value(&mut self, builder: &mut RecordBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.nodes += 1;
         if let Some(scalar) = number(value) {
             put_scalar(builder.buffer(), tag, scalar);
@@ -112,7 +112,7 @@ impl<'r> ValueReader<'r> {
         Ok(())
     }
 
-    fn text(&self, builder: &mut LogBuilder, tag: u8, text: &Bound<'_, PyString>) {
+    fn text(&self, builder: &mut RecordBuilder, tag: u8, text: &Bound<'_, PyString>) {
         let room = builder.room();
         let text = text::read(text, room, builder);
         let text = self.redaction.redact_text(&text);
@@ -123,10 +123,10 @@ impl<'r> ValueReader<'r> {
     /// Guards a list or map against cycles, depth and sheer size.
     fn container(
         &mut self,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         tag: u8,
         value: &Bound<'_, PyAny>,
-        read: impl FnOnce(&mut Self, &mut LogBuilder) -> PyResult<()>,
+        read: impl FnOnce(&mut Self, &mut RecordBuilder) -> PyResult<()>,
     ) -> PyResult<()> {
         let identity = value.as_ptr() as usize;
         let marker = if self.open.contains(&identity) {
@@ -146,11 +146,11 @@ impl<'r> ValueReader<'r> {
         Ok(())
     }
 
-    fn is_exhausted(&self, builder: &LogBuilder) -> bool {
+    fn is_exhausted(&self, builder: &RecordBuilder) -> bool {
         self.nodes >= NODES_MAX || builder.room() < 256
     }
 
-    fn list(&mut self, builder: &mut LogBuilder, tag: u8, items: &[Bound<'_, PyAny>]) -> PyResult<()> {
+    fn list(&mut self, builder: &mut RecordBuilder, tag: u8, items: &[Bound<'_, PyAny>]) -> PyResult<()> {
         let list = begin_list(builder.buffer(), tag);
         let mut done = Ok(());
         for item in items {
@@ -167,7 +167,7 @@ impl<'r> ValueReader<'r> {
         done
     }
 
-    fn map(&mut self, builder: &mut LogBuilder, tag: u8, dict: &Bound<'_, PyDict>) -> PyResult<()> {
+    fn map(&mut self, builder: &mut RecordBuilder, tag: u8, dict: &Bound<'_, PyDict>) -> PyResult<()> {
         // A snapshot: a value's own code may change the dict while it is read.
         let pairs = ffi::pairs(dict, NODES_MAX);
         let map = begin_map(builder.buffer(), tag);
@@ -188,7 +188,7 @@ impl<'r> ValueReader<'r> {
 
     fn pair(
         &mut self,
-        builder: &mut LogBuilder,
+        builder: &mut RecordBuilder,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
@@ -206,7 +206,7 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Whatever is none of the above: numbers that are no `int` or `float`, dates, and things with a `repr`.
-    fn object(&mut self, builder: &mut LogBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn object(&mut self, builder: &mut RecordBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(integer) = value.cast::<PyInt>() {
             let text = long_integer(builder, integer)?;
             put_scalar(builder.buffer(), tag, Scalar::Str(&text));
@@ -288,7 +288,7 @@ fn is_number_like(value: &Bound<'_, PyAny>) -> bool {
 
 /// An integer past 64 bits: its digits, or its size if the digits would take too long to make. Asked of `int` itself:
 /// a subclass may say anything about its length.
-fn long_integer(builder: &mut LogBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
+fn long_integer(builder: &mut RecordBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
     let class = integer.py().get_type::<PyInt>();
     let bits: usize = class.call_method1("bit_length", (integer,))?.extract()?;
     if bits > INTEGER_BITS_MAX {
@@ -343,7 +343,7 @@ pub(super) fn members<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyFro
     set.py().get_type::<PyFrozenSet>().call1((set,))?.cast_into().map_err(PyErr::from)
 }
 
-fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
+fn key_text(builder: &mut RecordBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
     let rendered;
     let key = if let Ok(text) = key.cast::<PyString>() {
         text
@@ -356,7 +356,7 @@ fn key_text(builder: &mut LogBuilder, key: &Bound<'_, PyAny>) -> PyResult<String
 }
 
 /// Copies no more than fits: the array may be of any size, and may change once other code runs.
-fn put_byte_array(builder: &mut LogBuilder, tag: u8, bytes: &Bound<'_, PyByteArray>) {
+fn put_byte_array(builder: &mut RecordBuilder, tag: u8, bytes: &Bound<'_, PyByteArray>) {
     let length = bytes.len();
     let kept = length.min(builder.room());
     if kept < length {
@@ -365,7 +365,7 @@ fn put_byte_array(builder: &mut LogBuilder, tag: u8, bytes: &Bound<'_, PyByteArr
     put_scalar(builder.buffer(), tag, Scalar::Bytes(&ffi::first_bytes(bytes, kept)));
 }
 
-fn put_bytes(builder: &mut LogBuilder, tag: u8, bytes: &[u8]) {
+fn put_bytes(builder: &mut RecordBuilder, tag: u8, bytes: &[u8]) {
     let kept = bytes.len().min(builder.room());
     if kept < bytes.len() {
         builder.note_truncation(bytes.len() as u64);

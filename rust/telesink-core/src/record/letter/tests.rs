@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::encode::LogBuilder;
+use crate::record::encode::RecordBuilder;
 use crate::record::value::{Value, begin_list, end_container};
 use crate::record::view::LogView;
 use crate::record::wire::{end_nested, put_bytes, put_fixed64};
@@ -21,7 +21,7 @@ fn original() -> Record {
         scope: 3,
         levelno: 40,
     };
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(4096);
     builder.severity(17, "ERROR");
     builder.body("no such item");

@@ -4,7 +4,7 @@ use super::super::format::{Layout, VALUE_CHARS_MAX};
 use super::super::style::Style;
 use super::{header, record};
 use crate::record::Record;
-use crate::record::encode::{ATTRIBUTE_TAG, LogBuilder};
+use crate::record::encode::{ATTRIBUTE_TAG, RecordBuilder};
 use crate::record::value::{Scalar, begin_list, begin_pair, end_container, put_scalar};
 use crate::record::view::LogView;
 use crate::record::wire::end_nested;
@@ -76,7 +76,7 @@ fn plain_is_utc_without_colour() {
 
 #[test]
 fn json_is_one_object_with_all_digits_of_the_time_and_all_attributes() {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(4_096);
     builder.severity(13, "WARN");
     builder.body("low \u{9b}31m \"stock\"\n");
@@ -163,7 +163,7 @@ fn long_values_are_cut_in_pretty_only() {
 
 #[test]
 fn lists_are_shown_as_json() {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(4_096);
     builder.severity(9, "INFO");
     builder.body("m");
@@ -222,7 +222,7 @@ fn an_exception_without_a_trace_is_still_told() {
 
 #[test]
 fn an_event_without_a_message_is_its_name_and_attributes() {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(4_096);
     builder.severity(9, "");
     builder.event_name("run.started");

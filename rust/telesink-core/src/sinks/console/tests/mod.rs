@@ -4,7 +4,7 @@ mod delivery;
 mod layout;
 mod options;
 
-use crate::record::encode::LogBuilder;
+use crate::record::encode::RecordBuilder;
 use crate::record::level::severity_of;
 use crate::record::value::Scalar;
 use crate::record::{Header, Record, Signal};
@@ -14,7 +14,7 @@ const TIME_UNIX_NANO: u64 = 1_795_255_872_345_678_901;
 
 /// A log record of scope `scope`.
 fn record(scope: u32, levelno: i32, level: &str, message: &str, attributes: &[(&str, Scalar<'_>)]) -> Record {
-    let mut builder = LogBuilder::new();
+    let mut builder = RecordBuilder::new();
     builder.start(1 << 20);
     builder.severity(severity_of(levelno), level);
     builder.body(message);

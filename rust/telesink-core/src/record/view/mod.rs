@@ -1,11 +1,18 @@
-//! Reads a log record without allocating.
+//! Reads records without allocating: a log record here, spans and metrics beside it.
+
+mod metric;
+mod span;
+
+pub use metric::{MetricData, MetricView, PointData, PointView};
+pub use span::{EventView, LinkView, SpanView};
+pub(super) use span::{attributes, messages};
 
 use super::value::{Value, pair, text};
 use super::wire::{Fields, Wire};
 use super::{Header, Record};
 
 /// The OTLP number of `LogRecord.attributes`.
-pub(super) const ATTRIBUTES: u32 = 6;
+pub(in crate::record) const ATTRIBUTES: u32 = 6;
 
 /// A log record as sinks read it.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +65,7 @@ impl<'a> LogView<'a> {
     }
 
     /// The messages that attributes stand in, in order.
-    pub(super) fn parts(&self) -> [&'a [u8]; 2] {
+    pub(in crate::record) fn parts(&self) -> [&'a [u8]; 2] {
         [self.message, self.appended]
     }
 
