@@ -329,12 +329,12 @@ impl Worker {
     pub(super) fn settle(&mut self, end: End, entries: &[Entry]) {
         let own = entries.iter().filter(|entry| entry.ticket != NO_TICKET);
         let bytes = own.clone().map(|entry| entry.bytes).sum();
-        let count = own.clone().count() as u64;
+        let count = own.clone().map(Entry::sources).sum();
         let mut books = self.lane.account.lock();
         if books.is_abandoned || count == 0 {
             return;
         }
-        books.settle(end, own.map(|entry| entry.ticket));
+        books.settle(end, own.flat_map(Entry::tickets));
         books.held -= count;
         books.held_bytes -= bytes;
         self.lane.budget.release(count, bytes);

@@ -5,6 +5,7 @@
 mod account;
 mod backoff;
 mod budget;
+mod coalesce;
 mod dead_letter;
 mod deliver;
 mod filter;
@@ -35,6 +36,7 @@ use crate::stats::{Counts, DropCause, LaneStats, Receipt, RejectCause, State};
 use account::{Account, End};
 use arc_swap::ArcSwap;
 use budget::{Budget, Ticket};
+use coalesce::Coalesce;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -213,6 +215,14 @@ impl Lane {
 
     fn batch_bytes_max(&self) -> u64 {
         self.spec.settings.batch_bytes_max.min(self.spec.settings.queue_bytes_max / 2).max(1) as u64
+    }
+
+    /// The stage in front of the batch; half of the lane's room is left for what need not wait.
+    fn new_coalesce(&self) -> Option<Coalesce> {
+        let settings = &self.spec.settings;
+        let (records_max, bytes_max) = (settings.queue_records_max / 2, settings.queue_bytes_max / 2);
+        let plan = self.spec.plan.coalesce.as_ref()?;
+        Some(Coalesce::new(plan, records_max as u64, bytes_max as u64))
     }
 
     fn linger(&self) -> Duration {

@@ -15,6 +15,9 @@ pub(super) const CIRCUIT_REFUSALS: usize = 32;
 /// The code of a record over which the sink panicked.
 const PANIC_CODE: &str = "sink_panic";
 
+/// The code of a record of a kind for which a server turned out to have no place.
+const UNROUTED_CODE: &str = "unrouted";
+
 /// A record that stood alone when it was refused.
 pub(super) struct Suspect {
     pub(super) entry: Entry,
@@ -82,7 +85,11 @@ impl Worker {
 }
 
 fn poison_cause(code: &str) -> DropCause {
-    if code == PANIC_CODE { DropCause::SinkPanic } else { DropCause::Poison }
+    match code {
+        PANIC_CODE => DropCause::SinkPanic,
+        UNROUTED_CODE => DropCause::Unrouted,
+        _ => DropCause::Poison,
+    }
 }
 
 /// Joins suspects and everything still on the stack into one batch again, in order.

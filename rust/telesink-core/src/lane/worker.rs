@@ -2,6 +2,7 @@
 
 use super::account::End;
 use super::backoff::Backoff;
+use super::coalesce::Coalesce;
 use super::dead_letter::DeadLetter;
 use super::gone::Gone;
 use super::loss::{self, Losses, NO_TICKET, Totals};
@@ -51,6 +52,12 @@ pub(super) struct Worker {
     pub(super) is_working: bool,
     pub(super) last_attempt: Instant,
     batch: Vec<Entry>,
+    /// Between the queue and the batch, if the sink asks for it.
+    coalesce: Option<Coalesce>,
+    /// Records taken out of the queue.
+    taken: u64,
+    /// What was handed over when somebody began to wait for an end: once it is taken, nothing is held any more.
+    flush_at: Option<u64>,
     pub(super) spent: Spent,
     batch_bytes: u64,
     is_urgent: bool,
@@ -113,6 +120,9 @@ impl Worker {
             is_working: true,
             last_attempt: now,
             batch: Vec::new(),
+            coalesce: lane.new_coalesce(),
+            taken: 0,
+            flush_at: None,
             spent: Spent::default(),
             batch_bytes: 0,
             is_urgent: false,
@@ -130,6 +140,7 @@ impl Worker {
             self.take_requests();
             self.fill();
             let now = clock::monotonic();
+            self.let_go(now);
             if self.is_closing && self.is_working && self.losses.due_at(self.totals(), now).is_some() {
                 // There may be no later batch to tell it with.
                 self.open_with_markers(now);
@@ -198,7 +209,9 @@ impl Worker {
         }
         self.spent.free();
         self.batch.shrink_to(TAKE_MAX);
-        let limit = self.losses.due_at(self.totals(), now).map(|at| at.saturating_duration_since(now));
+        let held_until = self.coalesce.as_ref().and_then(Coalesce::next_due);
+        let next = self.losses.due_at(self.totals(), now).into_iter().chain(held_until).min();
+        let limit = next.map(|at| at.saturating_duration_since(now));
         if limit == Some(Duration::ZERO) {
             self.open_with_markers(now);
             return;
@@ -272,7 +285,39 @@ impl Worker {
     }
 
     fn admit(&mut self, queued: Queued) {
-        let mut entry = self.number(queued);
+        self.taken += 1;
+        let entry = unnumbered(queued);
+        let Some(coalesce) = &mut self.coalesce else { return self.put(entry) };
+        let mut free = Vec::new();
+        coalesce.push(entry, clock::monotonic(), &mut free);
+        for entry in free {
+            self.put(entry);
+        }
+    }
+
+    /// Takes from the coalesce stage what need not be held any longer.
+    fn let_go(&mut self, now: Instant) {
+        let Some(coalesce) = &mut self.coalesce else { return };
+        let mut free = Vec::new();
+        if self.is_closing || self.lane.account.lock().has_open_barrier() {
+            let flush_at = *self.flush_at.get_or_insert_with(|| self.lane.routed.load(Ordering::Acquire));
+            // What belongs together may still lie in the queue; a flood of new records is not waited out.
+            if !self.lane.has_work() || self.taken >= flush_at {
+                coalesce.flush(&mut free);
+            }
+        } else {
+            self.flush_at = None;
+            coalesce.due(now, &mut free);
+        }
+        for entry in free {
+            self.put(entry);
+        }
+    }
+
+    /// Puts an entry into the open batch, with the lane's next number.
+    fn put(&mut self, mut entry: Entry) {
+        entry.seq = self.next_seq;
+        self.next_seq += 1;
         if entry.record.has(flag::EXCEPTION) {
             entry.appended = self.render_exception(&entry.record);
             // Not in the budget, which callers pay before it is rendered; in the batch, which it must not outgrow.
@@ -281,15 +326,6 @@ impl Worker {
         self.is_urgent |= entry.record.has(flag::URGENT);
         self.batch_bytes += entry.bytes;
         self.batch.push(entry);
-    }
-
-    /// Gives a record the lane's next number.
-    fn number(&mut self, queued: Queued) -> Entry {
-        let bytes = queued.record.cost_bytes() as u64;
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        let Queued { ticket, record, taken_nano } = queued;
-        Entry { ticket, bytes, taken_nano, ..Entry::new(seq, record) }
     }
 
     /// Renders the frames behind a record into its `exception.stacktrace` attribute.
@@ -333,6 +369,7 @@ impl Worker {
         self.batch.clear();
         self.batch_bytes = 0;
         self.is_urgent = false;
+        self.coalesce = self.lane.new_coalesce();
         let mut books = self.lane.account.lock();
         let (lost, bytes) = (books.held, books.held_bytes);
         books.lose_held(DropCause::Internal, lost);
@@ -342,12 +379,17 @@ impl Worker {
 
     /// Gives up what waits in the queue: the close that nobody can serve any more is over.
     pub(super) fn discard_queue(&mut self) {
+        let mut held = Vec::new();
+        if let Some(coalesce) = &mut self.coalesce {
+            coalesce.flush(&mut held);
+        }
+        self.settle(End::Dropped(DropCause::ExitDeadline), &held);
         loop {
             let taken = Self::take(&self.lane, TAKE_MAX);
             if taken.is_empty() {
                 return;
             }
-            let entries: Vec<Entry> = taken.into_iter().map(|queued| self.number(queued)).collect();
+            let entries: Vec<Entry> = taken.into_iter().map(unnumbered).collect();
             self.settle(End::Dropped(DropCause::ExitDeadline), &entries);
         }
     }
@@ -360,4 +402,11 @@ impl Worker {
             self.lane.tally().last_error = error.full_text();
         }
     }
+}
+
+/// A record out of the queue, before it has a number.
+fn unnumbered(queued: Queued) -> Entry {
+    let bytes = queued.record.cost_bytes() as u64;
+    let Queued { ticket, record, taken_nano } = queued;
+    Entry { ticket, bytes, taken_nano, ..Entry::new(0, record) }
 }

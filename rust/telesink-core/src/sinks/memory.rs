@@ -61,6 +61,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         linger_default: Duration::from_millis(5),
         stores_logs: true,
         factory: Arc::new(move |_| Box::new(MemorySink { store: for_factory.clone() })),
+        coalesce: None,
         memory: Some(store),
     })
 }

@@ -3,12 +3,14 @@
 pub mod console;
 pub mod inspect;
 pub mod memory;
+mod merge;
 pub mod null;
 pub mod postgres;
 pub mod prune;
 mod spent;
 pub mod sqlite;
 
+pub use merge::{CoalescePlan, GroupKey, MemberKey, Merge, Part};
 pub use spent::Spent;
 
 use crate::dsn::Dsn;
@@ -44,7 +46,9 @@ pub struct Entry {
     pub appended: Option<Arc<[u8]>>,
     /// For the lane's books; 0 for what telesink wrote itself.
     pub(crate) ticket: u64,
-    /// What it costs of the lane's memory.
+    /// Tickets of the other records that were joined into this one; nearly always none.
+    pub(crate) more_tickets: Vec<u64>,
+    /// What it and they cost of the lane's memory.
     pub(crate) bytes: u64,
     /// When the lane took it, on the lane's own clock.
     pub(crate) taken_nano: u64,
@@ -53,7 +57,24 @@ pub struct Entry {
 impl Entry {
     /// A numbered record that is in nobody's books.
     pub fn new(seq: u64, record: Record) -> Self {
-        Self { seq, record, appended: None, ticket: 0, bytes: 0, taken_nano: 0 }
+        Self { seq, record, appended: None, ticket: 0, more_tickets: Vec::new(), bytes: 0, taken_nano: 0 }
+    }
+
+    /// Settles the sources of another entry along with its own.
+    pub(crate) fn absorb(&mut self, other: &Entry) {
+        self.more_tickets.push(other.ticket);
+        self.more_tickets.extend_from_slice(&other.more_tickets);
+        self.bytes += other.bytes;
+    }
+
+    /// How many records of the program it stands for.
+    pub(crate) fn sources(&self) -> u64 {
+        1 + self.more_tickets.len() as u64
+    }
+
+    /// The tickets of all of them.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = u64> + Clone {
+        std::iter::once(self.ticket).chain(self.more_tickets.iter().copied())
     }
 
     /// The record as a log record.
@@ -168,6 +189,8 @@ pub struct SinkPlan {
     pub stores_logs: bool,
     /// Makes the sink.
     pub factory: SinkFactory,
+    /// How records that belong together are joined before they are batched; `None` leaves them as they come.
+    pub coalesce: Option<CoalescePlan>,
     /// The store behind a `memory://` sink, for those who read it.
     pub memory: Option<memory::MemoryStore>,
 }

@@ -32,6 +32,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         linger_default: Duration::from_millis(20),
         stores_logs: false,
         factory: Arc::new(|_| Box::new(NullSink)),
+        coalesce: None,
         memory: None,
     })
 }

@@ -1,6 +1,7 @@
 //! The delivery contract, promise by promise, with a sink that follows a script.
 
 mod closing;
+mod coalescing;
 mod dead_letter;
 mod failures;
 mod filters;

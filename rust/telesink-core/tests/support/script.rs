@@ -150,6 +150,7 @@ impl Script {
                 script.0.made.fetch_add(1, Ordering::Relaxed);
                 Box::new(ScriptedSink(script.clone()))
             }),
+            coalesce: None,
             memory: None,
         }
     }

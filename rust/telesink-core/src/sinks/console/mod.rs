@@ -107,6 +107,7 @@ pub fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         linger_default: LINGER_DEFAULT,
         stores_logs: false,
         factory: Arc::new(move |_| Box::new(ConsoleSink::new(stream, stream.name(), layout.clone()))),
+        coalesce: None,
         memory: None,
     })
 }

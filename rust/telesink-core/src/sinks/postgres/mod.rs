@@ -65,6 +65,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         linger_default: Duration::from_millis(200),
         stores_logs: true,
         factory: Arc::new(move |limits| Box::new(PostgresSink::new(Arc::clone(&options), limits))),
+        coalesce: None,
         memory: None,
     })
 }

@@ -78,6 +78,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         linger_default: Duration::from_millis(20),
         stores_logs: true,
         factory: Arc::new(move |_| Box::new(SqliteSink::new(options.clone()))),
+        coalesce: None,
         memory: None,
     })
 }
