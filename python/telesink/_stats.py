@@ -69,8 +69,8 @@ class Stats(_Counters):
     :ivar routed: records given to sinks; with several sinks a record counts once for each.
     :ivar delivered: records that a sink has confirmed.
     :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``,
-        ``dead_letter_full``, ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``unrouted``,
-        ``internal``.
+        ``dead_letter_full``, ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``rejected_by_server``,
+        ``unrouted``, ``internal``.
     :ivar pending: records in memory: queue, batch and in flight.
     :ivar bytes_pending: their bytes.
     :ivar retries: attempts repeated after a failure.

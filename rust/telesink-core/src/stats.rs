@@ -58,6 +58,8 @@ causes! {
         ExitUnresolved => "exit_unresolved",
         /// The sink panicked over this very record, twice.
         SinkPanic => "sink_panic",
+        /// The destination took the batch and says that it rejected so many of its records, not which ones.
+        RejectedByServer => "rejected_by_server",
         /// The sink takes no records of this kind.
         Unrouted => "unrouted",
         /// Anything else: by definition a bug.

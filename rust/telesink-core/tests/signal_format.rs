@@ -58,6 +58,7 @@ fn span(builder: &mut RecordBuilder) -> Record {
     builder.finish_span(header(Signal::Span))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "compared with fields that may be missing")]
 fn text(value: &str) -> Option<AnyValue> {
     Some(AnyValue { value: Some(Decoded::StringValue(value.to_owned())) })
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use telesink_core::clock;
 use telesink_core::fork;
+use telesink_core::record::Signal;
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
 use telesink_core::stats::RejectCause;
@@ -231,7 +232,11 @@ impl Pipeline {
                 .iter()
                 .find(|lane| lane.name() == name)
                 .and_then(|lane| lane.spec().plan.memory.clone());
-            store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
+            let Some(store) = store else { return Ok(None) };
+            // Spans and metrics are kept as well; what is shown here are log records.
+            let mut entries = store.entries();
+            entries.retain(|entry| entry.record.header().signal == Signal::Log);
+            report::records(py, &entries, process.core.tables()).map(Some)
         })
     }
 

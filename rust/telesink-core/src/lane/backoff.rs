@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Longest delay that a destination can ask for: a mistake of its own must not silence a lane for a day.
+const ASKED_MAX: Duration = Duration::from_mins(5);
+
 /// The delays of one outage.
 #[derive(Debug, Clone)]
 pub(super) struct Backoff {
@@ -17,12 +20,13 @@ impl Backoff {
     }
 
     /// The next delay. `random` spreads it over the whole range (full jitter), so that many processes that lost
-    /// the same server do not come back together. `asked`, what the destination asked for, wins.
+    /// the same server do not come back together. `asked`, what the destination asked for, goes before it: all that
+    /// were asked at once would come back at once as well.
     pub(super) fn next(&mut self, random: u64, asked: Option<Duration>) -> Duration {
         let ceiling = self.initial.saturating_mul(1 << self.attempts.min(20)).min(self.longest);
         self.attempts = self.attempts.saturating_add(1);
         let share = (random >> 11) as f64 / (1_u64 << 53) as f64;
-        asked.map_or_else(|| ceiling.mul_f64(share), |asked| asked.min(Duration::from_mins(5)))
+        asked.map_or(Duration::ZERO, |asked| asked.min(ASKED_MAX)) + ceiling.mul_f64(share)
     }
 
     /// Failures since the last success.
@@ -66,5 +70,14 @@ mod tests {
         let delay = backoff.next(0, Some(Duration::from_hours(87_600)));
 
         assert_eq!(delay, Duration::from_mins(5));
+    }
+
+    #[test]
+    fn h2_those_that_were_asked_to_wait_do_not_come_back_together() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+
+        let delay = backoff.next(1 << 63, Some(Duration::from_secs(3)));
+
+        assert_eq!(delay, Duration::from_millis(3_500));
     }
 }

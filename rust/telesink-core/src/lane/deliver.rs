@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Longest pause between two probes of a held lane.
+/// Longest pause between two probes of a lane, unless the destination asks for more.
 const HOLD_MAX: Duration = Duration::from_mins(1);
 
 impl Worker {
@@ -34,7 +34,7 @@ impl Worker {
         }
     }
 
-    /// Cuts a batch into runs of one route, in order; records without a route are counted and left out.
+    /// Groups a batch by route, each in order; records without a route are counted and left out.
     fn split_by_route(&mut self, entries: Vec<Entry>) -> Vec<(Route, Vec<Entry>)> {
         let spec = &self.lane.spec;
         let sink = self.sink.get_or_insert_with(|| (spec.plan.factory)(spec.settings.limits()));
@@ -50,9 +50,9 @@ impl Worker {
         for entry in entries {
             match sink.route(&entry.record) {
                 None => unrouted.push(entry),
-                Some(route) => match parts.last_mut() {
-                    Some((last, run)) if *last == route => run.push(entry),
-                    _ => parts.push((route, vec![entry])),
+                Some(route) => match parts.iter_mut().find(|(known, _)| *known == route) {
+                    Some((_, part)) => part.push(entry),
+                    None => parts.push((route, vec![entry])),
                 },
             }
         }
@@ -73,12 +73,18 @@ impl Worker {
             }
             let (entries, error) = match self.attempt(route, &entries) {
                 Ok(outcome) => {
-                    if outcome.refused.len() + outcome.retry.len() < entries.len() {
+                    let (offered, unsent) = cut_unsent(entries, outcome.unsent);
+                    if outcome.refused.len() + outcome.retry.len() < offered.len() {
                         has_stored = true;
                         self.backoff.reset();
                     }
-                    let rest = self.accept(entries, outcome);
-                    if rest.is_empty() {
+                    // A sink that takes nothing at all must not be asked again and again.
+                    let is_idle = offered.is_empty();
+                    let mut rest = self.accept(offered, outcome);
+                    let is_put_off = is_idle || !rest.is_empty();
+                    rest.extend(unsent);
+                    if !is_put_off {
+                        stack.push(rest);
                         continue;
                     }
                     // Put off, not refused: offered again, but not in a busy loop.
@@ -166,6 +172,7 @@ impl Worker {
     fn pass_on(&self, outcome: &Outcome, gone: u64) {
         let (name, diagnostics) = (&self.lane.spec.name, &self.lane.shared.diagnostics);
         if let Some(notice) = &outcome.notice {
+            self.lane.tally().last_error.clone_from(notice);
             diagnostics.say("notice", || format!("{name}: {notice}"));
         }
         if gone > 0 {
@@ -210,7 +217,7 @@ impl Worker {
         if let Some((last, _)) = looked_at {
             self.stored_seq = self.stored_seq.max(last.seq);
         }
-        if outcome.refused.is_empty() && outcome.retry.is_empty() {
+        if outcome.refused.is_empty() && outcome.retry.is_empty() && outcome.rejected_by_server == 0 {
             self.settle(End::Delivered, &entries);
             self.spent.add(entries);
             return Vec::new();
@@ -226,8 +233,11 @@ impl Worker {
                 Some(Suspect { entry, code: refusal.code, text: refusal.text, detail: String::new() })
             })
             .collect();
-        let delivered: Vec<Entry> = slots.into_iter().flatten().collect();
+        let mut delivered: Vec<Entry> = slots.into_iter().flatten().collect();
+        // Nobody knows which: how many is all that can be counted.
+        let rejected = delivered.split_off(delivered.len().saturating_sub(outcome.rejected_by_server));
         self.settle(End::Delivered, &delivered);
+        self.settle(End::Dropped(DropCause::RejectedByServer), &rejected);
         self.bury(refused);
         again
     }
@@ -261,7 +271,10 @@ impl Worker {
         self.note_failure(error, is_hold);
         let was_closing = self.is_closing;
         let now = clock::monotonic();
-        let mut delay = self.backoff.next(self.random.next_u64(), error.retry_after).min(HOLD_MAX);
+        let mut delay = self.backoff.next(self.random.next_u64(), error.retry_after);
+        if error.retry_after.is_none() {
+            delay = delay.min(HOLD_MAX);
+        }
         if self.is_closing || self.lane.account.lock().has_open_barrier() {
             // Somebody waits for an end: a destination that comes back meanwhile must be noticed.
             delay = delay.min(self.lane.spec.settings.retry_initial);
@@ -340,6 +353,12 @@ impl Worker {
         self.lane.budget.release(count, bytes);
         self.lane.account.notify();
     }
+}
+
+/// Takes off the entries at the end that the sink has not offered to its destination.
+fn cut_unsent(mut entries: Vec<Entry>, unsent: usize) -> (Vec<Entry>, Vec<Entry>) {
+    let rest = entries.split_off(entries.len().saturating_sub(unsent));
+    (entries, rest)
 }
 
 /// Pushes the two halves so that the earlier one is tried first.

@@ -214,7 +214,9 @@ impl Lane {
     }
 
     fn batch_bytes_max(&self) -> u64 {
-        self.spec.settings.batch_bytes_max.min(self.spec.settings.queue_bytes_max / 2).max(1) as u64
+        let Settings { batch_bytes_max, queue_bytes_max, .. } = self.spec.settings;
+        let of_sink = self.spec.plan.batch_bytes_max.unwrap_or(u64::MAX);
+        of_sink.min(batch_bytes_max.min(queue_bytes_max / 2) as u64).max(1)
     }
 
     /// The stage in front of the batch; half of the lane's room is left for what need not wait.

@@ -1,8 +1,9 @@
 //! `memory://`: a ring of the most recent records, for tests and for looking at the last minutes of a process.
 
-use super::{Batch, Entry, Outcome, Sink, SinkPlan};
+use super::{Batch, Entry, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+use crate::record::Record;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,6 +45,10 @@ struct MemorySink {
 }
 
 impl Sink for MemorySink {
+    fn route(&self, _record: &Record) -> Option<Route> {
+        Some(Route::All)
+    }
+
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         self.store.push(batch.entries);
         Ok(Outcome::default())
@@ -55,13 +60,7 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let records_max = dsn.take_integer("records_max", 1..=1_000_000)?.unwrap_or(RECORDS_DEFAULT);
     let store = MemoryStore::new(records_max as usize);
     let for_factory = store.clone();
-    Ok(SinkPlan {
-        kind: "memory",
-        target: dsn.masked(),
-        linger_default: Duration::from_millis(5),
-        stores_logs: true,
-        factory: Arc::new(move |_| Box::new(MemorySink { store: for_factory.clone() })),
-        coalesce: None,
-        memory: Some(store),
-    })
+    let factory: SinkFactory = Arc::new(move |_| Box::new(MemorySink { store: for_factory.clone() }));
+    let plan = SinkPlan::new("memory", dsn.masked(), factory);
+    Ok(SinkPlan { linger_default: Duration::from_millis(5), memory: Some(store), ..plan })
 }

@@ -22,9 +22,11 @@ use crate::record::{Record, Signal};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where in a sink a record goes. All records of one batch have one route.
+/// Where in a sink a record goes. All records of one batch have one route; the lane groups them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
+    /// Records of every kind together: the sink stores them in one step, so that one step of a ledger covers them.
+    All,
     /// Log records and events.
     Logs,
     /// Spans.
@@ -141,7 +143,14 @@ pub struct Outcome {
     pub duplicates_suppressed: u64,
     /// Sequence numbers that the destination had once confirmed and no longer has (a server restored from the past).
     pub rolled_back: u64,
-    /// What the sink has to tell although the batch is stored; the lane says it now and then.
+    /// So many entries at the end of the batch were not offered to the destination yet, because the encoded batch was
+    /// more than one request may hold: they are offered next, without a pause. Indexes above name none of them.
+    pub unsent: usize,
+    /// The destination took the rest of the batch as a whole, and says that it rejected so many of its records
+    /// without saying which.
+    pub rejected_by_server: usize,
+    /// What the sink has to tell although the batch is stored; the lane says it now and then, and keeps it as its last
+    /// error.
     pub notice: Option<String>,
 }
 
@@ -185,6 +194,8 @@ pub struct SinkPlan {
     pub target: String,
     /// Linger used when the settings leave it open.
     pub linger_default: Duration,
+    /// Most bytes in a batch, below what the settings say; `None` leaves it to them.
+    pub batch_bytes_max: Option<u64>,
     /// Whether log records are kept by it (loss markers are written only where they are).
     pub stores_logs: bool,
     /// Makes the sink.
@@ -193,6 +204,22 @@ pub struct SinkPlan {
     pub coalesce: Option<CoalescePlan>,
     /// The store behind a `memory://` sink, for those who read it.
     pub memory: Option<memory::MemoryStore>,
+}
+
+impl SinkPlan {
+    /// A plan of a sink that stores log records and lingers for 20 ms, for those that are on this machine.
+    pub fn new(kind: &'static str, target: String, factory: SinkFactory) -> Self {
+        Self {
+            kind,
+            target,
+            linger_default: Duration::from_millis(20),
+            batch_bytes_max: None,
+            stores_logs: true,
+            factory,
+            coalesce: None,
+            memory: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for SinkPlan {

@@ -3,19 +3,14 @@
 use super::{Batch, Outcome, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
-use crate::record::{Record, Signal};
+use crate::record::Record;
 use std::sync::Arc;
-use std::time::Duration;
 
 struct NullSink;
 
 impl Sink for NullSink {
-    fn route(&self, record: &Record) -> Option<Route> {
-        Some(match record.header().signal {
-            Signal::Log => Route::Logs,
-            Signal::Span => Route::Traces,
-            Signal::Metric => Route::Metrics,
-        })
+    fn route(&self, _record: &Record) -> Option<Route> {
+        Some(Route::All)
     }
 
     fn write(&mut self, _batch: &Batch<'_>) -> Result<Outcome, WriteError> {
@@ -26,13 +21,6 @@ impl Sink for NullSink {
 /// Plans the sink; it has no options.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every planner")]
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
-    Ok(SinkPlan {
-        kind: "null",
-        target: dsn.masked(),
-        linger_default: Duration::from_millis(20),
-        stores_logs: false,
-        factory: Arc::new(|_| Box::new(NullSink)),
-        coalesce: None,
-        memory: None,
-    })
+    let plan = SinkPlan::new("null", dsn.masked(), Arc::new(|_| Box::new(NullSink)));
+    Ok(SinkPlan { stores_logs: false, ..plan })
 }

@@ -127,7 +127,7 @@ fn records_that_a_sink_has_no_place_for_are_counted_and_do_not_stop_the_others()
 }
 
 #[test]
-fn a_batch_of_several_routes_is_cut_where_the_route_changes_and_keeps_its_order() {
+fn a_batch_of_several_routes_is_grouped_by_route_and_each_keeps_its_order() {
     let script = Script::routing(
         |record| Some(if record.header().levelno >= 30 { Route::Traces } else { Route::Logs }),
         |_| Answer::Store,
@@ -141,7 +141,7 @@ fn a_batch_of_several_routes_is_cut_where_the_route_changes_and_keeps_its_order(
 
     let calls: Vec<(Route, String)> =
         script.calls().iter().map(|call| (call.route, call.bodies.concat())).collect();
-    let expected = [(Route::Logs, "ab"), (Route::Traces, "cd"), (Route::Logs, "e")];
+    let expected = [(Route::Logs, "abe"), (Route::Traces, "cd")];
     assert_eq!(calls, expected.map(|(route, bodies)| (route, bodies.to_owned())));
 }
 

@@ -11,6 +11,7 @@ mod lanes;
 mod lingering;
 mod losses;
 mod panics;
+mod partly;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;

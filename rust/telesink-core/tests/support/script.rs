@@ -8,7 +8,7 @@ use telesink_core::clock;
 use telesink_core::error::WriteError;
 use telesink_core::record::Record;
 use telesink_core::record::value::Value;
-use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkPlan};
+use telesink_core::sinks::{Batch, Entry, Outcome, Route, Sink, SinkFactory, SinkPlan};
 
 /// The payload of a panic that a script asked for.
 pub(crate) const PANIC_TEXT: &str = "the script says so";
@@ -141,18 +141,13 @@ impl Script {
     /// Its plan, for a lane.
     pub(crate) fn plan(&self) -> SinkPlan {
         let script = self.clone();
-        SinkPlan {
-            kind: "script",
-            target: "script://".to_owned(),
-            linger_default: Duration::ZERO,
-            stores_logs: self.0.stores_logs.load(Ordering::Relaxed),
-            factory: Arc::new(move |_| {
-                script.0.made.fetch_add(1, Ordering::Relaxed);
-                Box::new(ScriptedSink(script.clone()))
-            }),
-            coalesce: None,
-            memory: None,
-        }
+        let factory: SinkFactory = Arc::new(move |_| {
+            script.0.made.fetch_add(1, Ordering::Relaxed);
+            Box::new(ScriptedSink(script.clone()))
+        });
+        let stores_logs = self.0.stores_logs.load(Ordering::Relaxed);
+        let plan = SinkPlan::new("script", "script://".to_owned(), factory);
+        SinkPlan { linger_default: Duration::ZERO, stores_logs, ..plan }
     }
 
     /// The same script as a sink that is no place for log records.
@@ -285,7 +280,8 @@ impl Sink for ScriptedSink {
         let is_left_out = |index: &usize| {
             outcome.retry.contains(index) || outcome.refused.iter().any(|refusal| refusal.index == *index)
         };
-        let stored = batch.entries.iter().enumerate().filter(|(index, _)| !is_left_out(index));
+        let sent = batch.entries.len().saturating_sub(outcome.unsent);
+        let stored = batch.entries[..sent].iter().enumerate().filter(|(index, _)| !is_left_out(index));
         self.0.seen().stored.extend(stored.map(|(_, entry)| entry.clone()));
         play.changed.notify_all();
         if matches!(answer, Answer::PanicAfterStoring) {

@@ -18,7 +18,7 @@ mod tests;
 mod text;
 mod trace;
 
-use super::{Batch, Outcome, Sink, SinkPlan};
+use super::{Batch, Outcome, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 #[cfg(fuzzing)]
@@ -101,15 +101,11 @@ pub fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let color = dsn.take_choice("color", &["auto", "always", "never"])?;
     let environment = Environment::of_process(stream.is_terminal());
     let layout = choose_layout(format, color, &environment, TimeZone::system)?;
-    Ok(SinkPlan {
-        kind: "console",
-        target: dsn.masked(),
-        linger_default: LINGER_DEFAULT,
-        stores_logs: false,
-        factory: Arc::new(move |_| Box::new(ConsoleSink::new(stream, stream.name(), layout.clone()))),
-        coalesce: None,
-        memory: None,
-    })
+    let target = dsn.masked();
+    let factory: SinkFactory =
+        Arc::new(move |_| Box::new(ConsoleSink::new(stream, stream.name(), layout.clone())));
+    let plan = SinkPlan::new("console", target, factory);
+    Ok(SinkPlan { linger_default: LINGER_DEFAULT, stores_logs: false, ..plan })
 }
 
 fn stream_of(dsn: &Dsn) -> Stream {

@@ -19,10 +19,11 @@ mod unique;
 
 use super::inspect::InspectPlan;
 use super::prune::PrunePlan;
-use super::{Batch, Limits, Outcome, Sink, SinkPlan};
+use super::{Batch, Limits, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::dsn::postgres::{Environment, Target, target};
 use crate::error::{ConfigError, WriteError};
+use crate::record::{Record, Signal};
 use event_loop::EventLoop;
 use failure::{Cause, Failure, Phase};
 use schema::Names;
@@ -59,15 +60,11 @@ struct Options {
 /// `synchronous_commit`, `keep`.
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let options = Arc::new(Options::take_from(dsn)?);
-    Ok(SinkPlan {
-        kind: "postgresql",
-        target: options.shown.clone(),
-        linger_default: Duration::from_millis(200),
-        stores_logs: true,
-        factory: Arc::new(move |limits| Box::new(PostgresSink::new(Arc::clone(&options), limits))),
-        coalesce: None,
-        memory: None,
-    })
+    let target = options.shown.clone();
+    let factory: SinkFactory =
+        Arc::new(move |limits| Box::new(PostgresSink::new(Arc::clone(&options), limits)));
+    let plan = SinkPlan::new("postgresql", target, factory);
+    Ok(SinkPlan { linger_default: Duration::from_millis(200), ..plan })
 }
 
 /// Plans to delete old records from the tables.
@@ -221,7 +218,7 @@ impl PostgresSink {
         let answer = transaction::store(&mut session, &self.options, self.limits, batch, sent).await;
         match answer {
             Ok(mut outcome) => {
-                outcome.retry.extend(sent..batch.entries.len());
+                outcome.unsent = batch.entries.len() - sent;
                 self.records_max = self.records_max.saturating_mul(2);
                 outcome.notice = notice;
                 if !session.is_closed() {
@@ -257,6 +254,10 @@ fn is_too_slow(failure: &Failure) -> bool {
 }
 
 impl Sink for PostgresSink {
+    fn route(&self, record: &Record) -> Option<Route> {
+        (record.header().signal == Signal::Log).then_some(Route::All)
+    }
+
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         if batch.entries.is_empty() {
             return Ok(Outcome::default());

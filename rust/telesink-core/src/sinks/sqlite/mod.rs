@@ -19,10 +19,11 @@ pub use schema::{DDL, VERSION};
 
 use super::inspect::InspectPlan;
 use super::prune::PrunePlan;
-use super::{Batch, Outcome, Sink, SinkPlan};
+use super::{Batch, Outcome, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
+use crate::record::{Record, Signal};
 use failure::Failure;
 use moved::{FileIdentity, Patience, identities};
 use rusqlite::{Connection, OpenFlags};
@@ -72,15 +73,8 @@ pub fn sqlite_version() -> (&'static str, bool) {
 /// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`).
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
-    Ok(SinkPlan {
-        kind: "sqlite",
-        target: options.target.clone(),
-        linger_default: Duration::from_millis(20),
-        stores_logs: true,
-        factory: Arc::new(move |_| Box::new(SqliteSink::new(options.clone()))),
-        coalesce: None,
-        memory: None,
-    })
+    let target = options.target.clone();
+    Ok(SinkPlan::new("sqlite", target, Arc::new(move |_| Box::new(SqliteSink::new(options.clone())))))
 }
 
 /// Plans to delete old records from the file.
@@ -202,6 +196,10 @@ fn leave(slot: &mut Option<Open>) {
 }
 
 impl Sink for SqliteSink {
+    fn route(&self, record: &Record) -> Option<Route> {
+        (record.header().signal == Signal::Log).then_some(Route::All)
+    }
+
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         if batch.entries.is_empty() {
             return Ok(Outcome::default());
