@@ -16,6 +16,7 @@ pub mod fork;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod http;
 pub mod lane;
 pub mod pipeline;
 pub mod record;
@@ -24,3 +25,4 @@ pub mod settings;
 pub mod sinks;
 pub mod stats;
 mod sync;
+mod tls;

@@ -7,8 +7,20 @@
 pub(super) const MASK: &str = "***";
 
 /// Parts of names that tell of a secret wherever they stand.
-const TELLING: [&str; 11] =
-    ["pass", "pwd", "secret", "token", "key", "auth", "cred", "bearer", "cookie", "private", "signature"];
+const TELLING: [&str; 12] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cred",
+    "bearer",
+    "cookie",
+    "header",
+    "private",
+    "signature",
+];
 
 /// Words that tell of a secret only when they stand alone; as a part they are everywhere (`sk` in `disk`).
 const TELLING_ALONE: [&str; 5] = ["pw", "sk", "pat", "sas", "sig"];

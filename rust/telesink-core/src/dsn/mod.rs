@@ -8,28 +8,36 @@
 //! | `memory://`, `memory://name` | a store in this process |
 //! | `null://` | nowhere |
 //! | `postgresql://user@host/database`, `host=... dbname=...` | a server, in the ways of libpq |
+//! | `otlp://host:port/base`, `otlps://user:password@host` | an HTTP server, plain and with TLS |
 //!
 //! Options follow as `?name=value&other=value` or stand beside the DSN as keywords, under one name. Other
 //! schemes are kept unparsed and masked, for the error that names what can be used. Nothing here touches the
 //! file system.
 
-mod mask;
+pub(crate) mod mask;
 mod options;
-mod percent;
+pub(crate) mod percent;
 pub mod postgres;
 #[cfg(test)]
 mod secrecy_tests;
+mod secret;
 #[cfg(test)]
 mod tests;
 pub mod units;
+pub mod url;
+#[cfg(test)]
+mod url_tests;
+pub mod variables;
 
 use crate::error::ConfigError;
 use options::{Given, Options};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use url::Url;
 
 pub use options::nearest;
 pub(crate) use options::{Source, level_expected, wrong_choice, wrong_value};
+pub use secret::Secret;
 
 /// What may follow `://`.
 #[derive(Debug, Clone, Copy)]
@@ -44,19 +52,25 @@ enum Shape {
     Empty,
     /// User, servers and database, in libpq's two forms.
     Postgres,
+    /// User, one server and a path.
+    Url,
 }
 
 /// The schemes that are parsed. A new sink adds a row here beside its row in the table of sinks.
-const SHAPES: [(&str, Shape); 5] = [
+const SHAPES: [(&str, Shape); 9] = [
     ("sqlite", Shape::File),
     ("postgresql", Shape::Postgres),
     ("console", Shape::Choice(&["stderr", "stdout"])),
     ("memory", Shape::Name),
     ("null", Shape::Empty),
+    ("otlp", Shape::Url),
+    ("otlps", Shape::Url),
+    ("langfuse", Shape::Url),
+    ("langfuses", Shape::Url),
 ];
 
 /// Schemes that later versions will have: whoever writes one has made no typing error.
-const LATER: [&str; 7] = ["otlp", "otlps", "langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
+const LATER: [&str; 5] = ["langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
 
 /// Longest scheme that is taken for one; longer text in front of a colon may be anything.
 const SCHEME_BYTES_MAX: usize = 32;
@@ -67,6 +81,8 @@ pub struct Dsn {
     scheme: String,
     host: String,
     path: PathBuf,
+    /// For schemes of HTTP servers; empty for others.
+    url: Url,
     base_directory: PathBuf,
     options: Options,
     /// The target as it may be shown: everything but the options.
@@ -82,6 +98,7 @@ pub struct Identity {
     scheme: String,
     host: String,
     path: PathBuf,
+    url: Url,
     unparsed: Option<String>,
     options: Vec<(String, String)>,
 }
@@ -147,6 +164,7 @@ impl Dsn {
             Shape::File => dsn.path = file_path(&dsn.scheme, target, base_directory)?,
             Shape::Choice(words) => dsn.host = choice(&dsn.scheme, target, words)?,
             Shape::Name => dsn.host = name(&dsn.scheme, target)?,
+            Shape::Url => dsn.url = Url::parse(target, "the dsn")?,
             Shape::Empty | Shape::Postgres => nothing(&dsn.scheme, target)?,
         }
         dsn.masked_target = match shape {
@@ -154,6 +172,7 @@ impl Dsn {
                 let path = percent::encode(&dsn.path.to_string_lossy(), &['%', '?', '#', '&']);
                 format!("{}:///{}", dsn.scheme, mask::mask(&path))
             }
+            Shape::Url => format!("{}://{}", dsn.scheme, dsn.url.masked()),
             _ => format!("{}://{}", dsn.scheme, mask::mask(&dsn.host)),
         };
         dsn.options = Options::collect(Vec::new(), query, options)?;
@@ -165,6 +184,7 @@ impl Dsn {
             scheme,
             host: String::new(),
             path: PathBuf::new(),
+            url: Url::default(),
             base_directory: PathBuf::new(),
             options: Options::default(),
             masked_target: String::new(),
@@ -194,6 +214,11 @@ impl Dsn {
     /// The absolute path, for schemes that name a file; empty for others.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// User, server and path, for schemes of HTTP servers; empty for others.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// The directory that relative paths in options are taken from.
@@ -232,6 +257,7 @@ impl Dsn {
             scheme: self.scheme.clone(),
             host: self.host.clone(),
             path: self.path.clone(),
+            url: self.url.clone(),
             unparsed: self.unparsed.clone(),
             options,
         }

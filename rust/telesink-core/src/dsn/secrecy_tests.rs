@@ -4,7 +4,7 @@ use super::*;
 use crate::settings::Settings;
 
 /// DSNs that are wrong in every way we could think of, with `hunter2` as the password.
-const MALFORMED: [&str; 56] = [
+const MALFORMED: [&str; 60] = [
     "postgresql://app:hunter2@db/logs",
     "postgresql://app:hunter2@@db/logs",
     "postgresql://app:a@hunter2@db@x/logs",
@@ -43,6 +43,10 @@ const MALFORMED: [&str; 56] = [
     "://app:hunter2@db",
     "//app:hunter2@db",
     "otlps://hunter2@collector:4318",
+    "otlp://app:hunter2@collector/base?headers=authorization=hunter2&proxy=http://a:hunter2@p",
+    "otlp://app:hun/hunter2@collector",
+    "otlp://app:hunter2:1@collector:x",
+    "otlp://collector?headers=x%3Dhunter2&headers=y",
     "langfuse://pk-lf-1:hunter2@",
     "langfuse://pk-lf-1:hunter2",
     "clickhouses://app:hunter2@db:8443?secret_key=hunter2",

@@ -5,6 +5,7 @@ pub mod inspect;
 pub mod memory;
 mod merge;
 pub mod null;
+pub mod otlp;
 pub mod postgres;
 pub mod prune;
 mod spent;
@@ -235,12 +236,14 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 5] = [
+const SINKS: [(&str, Planner); 7] = [
     ("sqlite", sqlite::plan),
     ("postgresql", postgres::plan),
     ("console", console::plan),
     ("memory", memory::plan),
     ("null", null::plan),
+    ("otlp", otlp::plan),
+    ("otlps", otlp::plan),
 ];
 
 /// The schemes that can be opened, for error messages.

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
 
+pub(crate) mod authority;
 pub(crate) mod contract;
+pub(crate) mod http;
 #[cfg(unix)]
 pub(crate) mod postgres;
 pub(crate) mod records;

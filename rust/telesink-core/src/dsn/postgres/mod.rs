@@ -22,47 +22,15 @@ mod unsupported;
 mod uri;
 mod values;
 
+pub use super::Secret;
 pub use environment::Environment;
 pub(super) use keywords::is_keyword_form;
 pub use resolve::target;
 pub(super) use shown::value as shown_value;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// A password. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The password itself, for the one place that sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Drop for Secret {
-    /// Overwritten, as far as that can be had: copies that the client library makes are its own.
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0).into_bytes();
-        bytes.fill(0);
-        // Or the compiler would see that nobody reads what was written.
-        std::hint::black_box(&bytes);
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// One of the servers to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
