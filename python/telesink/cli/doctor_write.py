@@ -70,7 +70,7 @@ def write_one(
     begin = time.monotonic()
     try:
         pipeline.enqueue({"body": body, "logger": LOGGER, "level": max(level, INFO), "event_name": LOGGER})
-        _wait(pipeline)
+        _wait(pipeline, has_tables=inspection is not None)
         seconds = time.monotonic() - begin
         kept = pipeline.records(name)
         instance = pipeline.instance
@@ -118,7 +118,7 @@ def _look_after(
     return Written(f"{', '.join(told)} and deleted", seconds, is_read_back, True)
 
 
-def _wait(pipeline: _native.Pipeline) -> None:
+def _wait(pipeline: _native.Pipeline, *, has_tables: bool) -> None:
     """Wait until the record is stored.
 
     Raises:
@@ -140,4 +140,5 @@ def _wait(pipeline: _native.Pipeline) -> None:
         text = f"include or exclude leave the logger {LOGGER} out, so nothing was tried"
         raise WriteFailedError(text, is_filtered=True)
     message = lane["last_error"] or ", ".join(lane["dropped"])
-    raise WriteFailedError(f"the record was refused: {message}", "compare the tables with `telesink schema`")
+    step = "compare the tables with `telesink schema`" if has_tables else "look at the log of the destination"
+    raise WriteFailedError(f"the record was refused: {message}", step)
