@@ -4,6 +4,7 @@
 //! and everything is copied before the call returns.
 
 pub(crate) mod context;
+mod event;
 mod exception;
 mod fields;
 mod mapping;
@@ -17,6 +18,7 @@ mod snapshot;
 pub(crate) mod text;
 mod values;
 
+pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
 pub(crate) use otel::set_inherited_span;
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
