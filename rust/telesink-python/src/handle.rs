@@ -173,8 +173,7 @@ impl Pipeline {
         Ok(accepted.is_some_and(|taken| taken.unwrap_or(true)))
     }
 
-    /// Takes an event in the form of Langfuse's ingestion API, if its trace is part of the sample. Answers whether it was
-    /// accepted. Never raises, but for what its values raise to end the program.
+    /// Takes an event in the form of Langfuse's ingestion API, if its trace is in the sample; never raises, as `handle`.
     fn enqueue_event(&self, event: &Bound<'_, PyAny>, sample_rate: f64) -> PyResult<bool> {
         let taken = self.guarded(event.py(), |bench, seen, py| {
             reach("Pipeline.enqueue_event");
@@ -187,8 +186,7 @@ impl Pipeline {
             Ok(Some(Ok(taken))) => return Ok(taken.unwrap_or(true)),
             Ok(Some(Err(cause))) => cause,
             Err(error) => {
-                capture::text::pass_base_exceptions(event.py(), error)?;
-                RejectCause::InvalidEvent
+                capture::text::pass_base_exceptions(event.py(), error).map(|_| RejectCause::InvalidEvent)?
             }
         };
         self.process().core.reject(refused);

@@ -10,6 +10,7 @@ mod dead_letter;
 mod deliver;
 mod filter;
 mod gone;
+mod holding;
 #[cfg(all(test, telesink_loom))]
 mod loom_tests;
 mod loss;

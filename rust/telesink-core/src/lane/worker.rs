@@ -53,11 +53,11 @@ pub(super) struct Worker {
     pub(super) last_attempt: Instant,
     batch: Vec<Entry>,
     /// Between the queue and the batch, if the sink asks for it.
-    coalesce: Option<Coalesce>,
+    pub(super) coalesce: Option<Coalesce>,
     /// Records taken out of the queue.
-    taken: u64,
+    pub(super) taken: u64,
     /// What was handed over when somebody began to wait for an end: once it is taken, nothing is held any more.
-    flush_at: Option<u64>,
+    pub(super) flush_at: Option<u64>,
     pub(super) spent: Spent,
     batch_bytes: u64,
     is_urgent: bool,
@@ -295,27 +295,8 @@ impl Worker {
         }
     }
 
-    /// Takes from the coalesce stage what need not be held any longer.
-    fn let_go(&mut self, now: Instant) {
-        let Some(coalesce) = &mut self.coalesce else { return };
-        let mut free = Vec::new();
-        if self.is_closing || self.lane.account.lock().has_open_barrier() {
-            let flush_at = *self.flush_at.get_or_insert_with(|| self.lane.routed.load(Ordering::Acquire));
-            // What belongs together may still lie in the queue; a flood of new records is not waited out.
-            if !self.lane.has_work() || self.taken >= flush_at {
-                coalesce.flush(&mut free);
-            }
-        } else {
-            self.flush_at = None;
-            coalesce.due(now, &mut free);
-        }
-        for entry in free {
-            self.put(entry);
-        }
-    }
-
     /// Puts an entry into the open batch, with the lane's next number.
-    fn put(&mut self, mut entry: Entry) {
+    pub(super) fn put(&mut self, mut entry: Entry) {
         entry.seq = self.next_seq;
         self.next_seq += 1;
         if entry.record.has(flag::EXCEPTION) {

@@ -4,7 +4,7 @@ use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use std::borrow::Cow;
-use telesink_core::record::encode::RecordBuilder;
+use telesink_core::record::encode::{KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::flag;
 
 /// Longest text made of a value that is neither text, number, list nor map, in bytes.
@@ -72,6 +72,24 @@ fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut RecordBuilder) -
     builder.mark(flag::SANITISED);
     // Each surrogate comes out as three bytes that are no UTF-8; one mark for each is enough.
     text.to_string_lossy().replace("\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}")
+}
+
+/// The text of a map's key, cut to its longest.
+///
+/// # Errors
+/// Only what must reach the program, as [`render`] has it.
+pub(super) fn key<'k>(builder: &mut RecordBuilder, key: &'k Bound<'_, PyAny>) -> PyResult<Cow<'k, str>> {
+    let owned = match key.cast::<PyString>() {
+        Ok(text) => match read(text, KEY_BYTES_MAX, builder) {
+            Cow::Borrowed(text) => return Ok(builder.fit(text, KEY_BYTES_MAX)),
+            Cow::Owned(text) => text,
+        },
+        Err(_) => {
+            let rendered = render(key, builder, pyo3::types::PyAnyMethods::str)?;
+            read(&rendered, KEY_BYTES_MAX, builder).into_owned()
+        }
+    };
+    Ok(Cow::Owned(builder.fit(&owned, KEY_BYTES_MAX).into_owned()))
 }
 
 /// `str(value)`, or a marker if that raises an ordinary exception.

@@ -110,9 +110,6 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Writes an `AnyValue` under `tag`.
-    ///
-    /// # Errors
-    /// Only what must reach the program, as above.
     pub(super) fn value(
         &mut self,
         builder: &mut RecordBuilder,
@@ -221,16 +218,13 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Writes a pair of a map.
-    ///
-    /// # Errors
-    /// Only what must reach the program, as above.
     pub(super) fn pair(
         &mut self,
         builder: &mut RecordBuilder,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let key = key_text(builder, key)?;
+        let key = text::key(builder, key)?;
         if self.text_pair(builder, &key, value) {
             self.nodes += 1;
             return Ok(());
@@ -383,20 +377,6 @@ fn elements<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Vec<Bound<'py, Py
 /// of an iteration, and a subclass may answer anything when it is iterated.
 pub(super) fn members<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyFrozenSet>> {
     set.py().get_type::<PyFrozenSet>().call1((set,))?.cast_into().map_err(PyErr::from)
-}
-
-fn key_text<'k>(builder: &mut RecordBuilder, key: &'k Bound<'_, PyAny>) -> PyResult<Cow<'k, str>> {
-    let owned = match key.cast::<PyString>() {
-        Ok(text) => match text::read(text, KEY_BYTES_MAX, builder) {
-            Cow::Borrowed(text) => return Ok(builder.fit(text, KEY_BYTES_MAX)),
-            Cow::Owned(text) => text,
-        },
-        Err(_) => {
-            let rendered = text::render(key, builder, pyo3::types::PyAnyMethods::str)?;
-            text::read(&rendered, KEY_BYTES_MAX, builder).into_owned()
-        }
-    };
-    Ok(Cow::Owned(builder.fit(&owned, KEY_BYTES_MAX).into_owned()))
 }
 
 /// Copies no more than fits: the array may be of any size, and may change once other code runs.
