@@ -8,6 +8,8 @@ mod exception;
 mod fields;
 mod mapping;
 mod message;
+mod numbers;
+pub(crate) mod opentelemetry;
 mod otel;
 mod places;
 mod plain;
@@ -18,7 +20,7 @@ pub(crate) mod text;
 mod values;
 
 pub(crate) use mapping::{as_refusal, capture_mapping};
-pub(crate) use otel::set_inherited_span;
+pub(crate) use otel::{current_ids, new_span_ids, set_inherited_span, set_span_getter};
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 
 use crate::sources::Process;
@@ -44,6 +46,7 @@ pub(crate) struct Workbench {
     pub(crate) ids: IdSource,
     scopes: Vec<Option<CachedScope>>,
     pub(crate) sites: site::Sites,
+    pub(crate) origins: opentelemetry::Origins,
     /// The pipeline this thread has logged to last, as it was then.
     pub(crate) seen: Option<Seen>,
 }
@@ -78,6 +81,7 @@ impl Workbench {
             ids: IdSource::new(),
             scopes: (0..SCOPES_CACHED).map(|_| None).collect(),
             sites: site::Sites::new(),
+            origins: opentelemetry::Origins::new(),
             seen: None,
         }
     }
