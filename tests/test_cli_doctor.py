@@ -126,7 +126,7 @@ def test_without_a_dsn_the_variable_counts_and_then_the_default(path, tmp_path):
     [
         ("sqlit:///app.db", "did you mean `sqlite`?"),
         (f"sqlite:///app.db?password={CANARY}", "unknown option"),
-        (f"langfuse://pk:{CANARY}@host", "does not have `langfuse://` yet"),
+        (f"clickhouse://pk:{CANARY}@host", "does not have `clickhouse://` yet"),
         ("missing.db", "there is no file missing.db"),
         (".", ". is a directory"),
     ],

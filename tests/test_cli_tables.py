@@ -231,7 +231,7 @@ def test_an_age_has_to_be_given(database):
         ("console://", "console:// stores nothing that could be deleted", 2),
         ("memory://hunter2", "memory:// stores nothing", 2),
         ("sqlit:///app.db", "did you mean `sqlite`?", 2),
-        ("langfuse://pk:hunter2@host", "does not have `langfuse://` yet", 2),
+        ("clickhouse://pk:hunter2@host", "does not have `clickhouse://` yet", 2),
         ("sqlite:///text.db?synchronos=full", "did you mean `synchronous`?", 2),
         ("text.db", "file is not a database", 1),
         ("empty.db", "the telesink tables are not there", 1),

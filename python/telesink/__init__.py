@@ -12,6 +12,7 @@ Importing starts no thread, opens nothing and imports no optional dependency.
 from telesink._context import bind, context, current_context, unbind
 from telesink._execution import child_environment
 from telesink._handler import LogHandler
+from telesink._ingest import Ingest
 from telesink._lifecycle import aflush, enqueue, flush, recent, stats
 from telesink._logging import install_logging, shutdown
 from telesink._native import IS_DEBUG_BUILD as _IS_DEBUG_BUILD
@@ -29,6 +30,7 @@ __all__ = [
     "AuthError",
     "ConfigError",
     "ConnectError",
+    "Ingest",
     "LogHandler",
     "Pipeline",
     "Receipt",

@@ -217,11 +217,19 @@ def dsns_or_default(dsn: str | Sequence[str] | None, *, console: bool) -> list[s
         if named and not isinstance(named, str):
             return dsn_list(named)
         if named:
-            return [Hidden(one) for one in _BETWEEN_DSNS.split(named)]
+            return _for_logs([Hidden(one) for one in _BETWEEN_DSNS.split(named)])
         is_terminal = console and sys.stderr is not None and sys.stderr.isatty()
         return [_DSN_DEFAULT, "console://"] if is_terminal else [_DSN_DEFAULT]
     found = dsn_list(dsn)
     if not found:
         message = "the list of DSNs is empty"
         raise ConfigError(message, "name a destination, for example sqlite:///app.db")
-    return found
+    return _for_logs(found)
+
+
+def _for_logs(dsns: list[str]) -> list[str]:
+    """Refuse destinations that keep events and no log records."""
+    if any(one.lstrip().lower().startswith(("langfuse:", "langfuses:")) for one in dsns):
+        message = "a Langfuse server keeps no log records"
+        raise ConfigError(message, "use telesink.Ingest for its events, and another DSN for log records")
+    return dsns

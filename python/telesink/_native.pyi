@@ -18,6 +18,7 @@ __all__ = [
     "Signals",
     "after_fork_in_parent",
     "before_fork",
+    "check_langfuse",
     "check_setting",
     "check_settings",
     "check_sink",
@@ -78,6 +79,11 @@ class Pipeline:
         """
     def enqueue(self, record: Mapping[str, Any]) -> bool:
         """Take a mapping. Answer whether it was accepted. Raises ``TypeError`` and ``ValueError``."""
+    def enqueue_event(self, event: object, sample_rate: float) -> bool:
+        """Take an event of Langfuse's ingestion API, if its trace is part of the sample.
+
+        Answer whether it was accepted; what is wrong with one is counted, and nothing is raised.
+        """
     def begin_flush(self) -> FlushTicket:
         """Start a flush."""
     def begin_close(self, timeout_seconds: float, stop: bool) -> None:
@@ -247,6 +253,12 @@ def after_fork_in_parent() -> None:
 
 def before_fork() -> None:
     """Wait until no lane is inside a library whose state a child could not use; at most half a second."""
+
+def check_langfuse(sink: Mapping[str, Any]) -> str:
+    """Ask a Langfuse server which form it takes and whether it takes the keys; answer it in words.
+
+    Raises ``ConfigError``, ``AuthError``, ``ConnectError`` and ``TelesinkError``.
+    """
 
 def check_setting(name: str, value: str, origin: str) -> None:
     """Check one setting. `origin` says where the value came from, for the error."""

@@ -49,7 +49,9 @@ def unaccounted(counters: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Find what stands in no present sink's account: records that came to none, and removed sinks' losses."""
     found: dict[str, dict[str, int]] = {}
     waiting = {"pending": counters["late_pending"]} if counters["late_pending"] else {}
-    found["pipeline" if counters["lanes"] else "no sink"] = {**waiting, **counters["turned_away"]}
+    # What lies outside of a sample was left out on purpose.
+    turned_away = {cause: count for cause, count in counters["turned_away"].items() if cause != "sampled_out"}
+    found["pipeline" if counters["lanes"] else "no sink"] = {**waiting, **turned_away}
     removed = counters["removed"]
     if removed:
         found["removed sinks"] = {**removed["rejected"], **removed["dropped"]}

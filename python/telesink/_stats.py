@@ -65,7 +65,7 @@ class Stats(_Counters):
     :ivar offered: records handed over that passed the levels and filters.
     :ivar accepted: records taken; for a sink, the same as ``routed``.
     :ivar rejected: records not taken, by cause: ``queue_full``, ``closed``, ``reentrant``, ``encode_error``,
-        ``panic``.
+        ``panic``; of events ``invalid_event``, ``sampled_out``.
     :ivar routed: records given to sinks; with several sinks a record counts once for each.
     :ivar delivered: records that a sink has confirmed.
     :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``,

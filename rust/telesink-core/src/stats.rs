@@ -36,6 +36,10 @@ causes! {
         Reentrant => "reentrant",
         /// Offered after `close`.
         Closed => "closed",
+        /// An event that no server would take: no type, no body, a malformed id or time.
+        InvalidEvent => "invalid_event",
+        /// An event of a trace that is not part of the sample.
+        SampledOut => "sampled_out",
         /// A panic on the caller's path, caught.
         Panic => "panic",
     }

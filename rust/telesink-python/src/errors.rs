@@ -2,10 +2,12 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use telesink_core::error::{ConfigError, WriteError};
+use telesink_core::error::{ConfigError, WriteError, WriteErrorKind};
 
 static CONFIG_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static BASE_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static AUTH_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static CONNECT_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A `telesink.ConfigError` with its hint.
 pub(crate) fn config_error(py: Python<'_>, error: &ConfigError) -> PyErr {
@@ -15,6 +17,16 @@ pub(crate) fn config_error(py: Python<'_>, error: &ConfigError) -> PyErr {
 /// A `telesink.TelesinkError` with its hint: a destination that was asked directly said no.
 pub(crate) fn write_error(py: Python<'_>, error: &WriteError) -> PyErr {
     make(py, &BASE_ERROR, "TelesinkError", &error.message, &error.hint)
+}
+
+/// An HTTP server that was asked directly said no: `AuthError` if it does not take the credentials, `ConnectError` if
+/// trying again may help, `TelesinkError` otherwise.
+pub(crate) fn server_error(py: Python<'_>, error: &WriteError) -> PyErr {
+    match (error.code.as_str(), error.kind) {
+        ("http_401" | "http_403", _) => make(py, &AUTH_ERROR, "AuthError", &error.message, &error.hint),
+        (_, WriteErrorKind::Retry) => make(py, &CONNECT_ERROR, "ConnectError", &error.message, &error.hint),
+        _ => write_error(py, error),
+    }
 }
 
 /// A `telesink.TelesinkError` in the stead of a panic.

@@ -1,6 +1,8 @@
 //! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
 
-use crate::capture::{self, CaptureSettings, Captured, Seen, Workbench, capture_log_record, capture_mapping};
+use crate::capture::{
+    self, CaptureSettings, Captured, Seen, Workbench, capture_event, capture_log_record, capture_mapping,
+};
 use crate::edge::{edge, reach};
 use crate::flush_ticket::{FlushTicket, seconds};
 use crate::patience::{Own, wait_until};
@@ -168,6 +170,28 @@ impl Pipeline {
         let accepted = taken.map_err(|error| capture::as_refusal(record.py(), error))?;
         // Without an answer the capture itself was refused; a record that no sink wants was not: nobody asked for it.
         Ok(accepted.is_some_and(|taken| taken.unwrap_or(true)))
+    }
+
+    /// Takes an event in the form of Langfuse's ingestion API, if its trace is part of the sample. Answers whether it was
+    /// accepted. Never raises, but for what its values raise to end the program.
+    fn enqueue_event(&self, event: &Bound<'_, PyAny>, sample_rate: f64) -> PyResult<bool> {
+        let taken = self.guarded(event.py(), |bench, seen, py| {
+            reach("Pipeline.enqueue_event");
+            let process = &seen.process;
+            let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
+            capture_event(bench, &process.core, &seen.view, process.capture, event, sample_rate, offer)
+        });
+        let refused = match taken {
+            Ok(None) => return Ok(false),
+            Ok(Some(Ok(taken))) => return Ok(taken.unwrap_or(true)),
+            Ok(Some(Err(cause))) => cause,
+            Err(error) => {
+                capture::text::pass_base_exceptions(event.py(), error)?;
+                RejectCause::InvalidEvent
+            }
+        };
+        self.process().core.reject(refused);
+        Ok(false)
     }
 
     /// Starts a flush.

@@ -7,6 +7,7 @@ mod ffi;
 mod flush_ticket;
 mod handle;
 mod inspection;
+mod langfuse;
 mod patience;
 mod process;
 mod redaction;
@@ -73,6 +74,7 @@ fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
         function!(edge::failpoints::arm_failpoint, module)?,
         function!(inspection::describe_sink, module)?,
         function!(inspection::replay, module)?,
+        function!(langfuse::check_langfuse, module)?,
         function!(process::after_fork_in_parent, module)?,
         function!(process::before_fork, module)?,
         function!(process::fork_detection, module)?,

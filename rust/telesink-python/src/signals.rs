@@ -39,7 +39,7 @@ impl Signals {
 
     /// Takes several, sampled or not. Answers whether all were accepted.
     fn export_spans(&self, spans: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.each(spans, |span| {
+        each(spans, |span| {
             self.take(span.py(), |bench, seen, py| {
                 reach("Signals.export_spans");
                 take_span(bench, seen, py, span)
@@ -58,7 +58,7 @@ impl Signals {
 
     /// Takes several. Answers whether all were accepted.
     fn export_logs(&self, records: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.each(records, |record| {
+        each(records, |record| {
             self.take(record.py(), |bench, seen, py| {
                 reach("Signals.export_logs");
                 take_log(bench, seen, py, record)
@@ -79,6 +79,7 @@ impl Signals {
     }
 
     /// Takes a span of `telesink.span`.
+    #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes it from a mapping and hands it over")]
     fn record_span(&self, py: Python<'_>, span: OwnSpan<'_>) -> PyResult<bool> {
         self.take(py, |bench, seen, py| {
             reach("Signals.record_span");
@@ -142,25 +143,6 @@ impl Signals {
             }
         }
     }
-
-    fn each(
-        &self,
-        items: &Bound<'_, PyAny>,
-        mut take: impl FnMut(&Bound<'_, PyAny>) -> PyResult<bool>,
-    ) -> PyResult<bool> {
-        let mut are_taken = true;
-        let Some(items) = capture::text::unless_failed(items.py(), items.try_iter())? else {
-            return Ok(false);
-        };
-        let py = items.py();
-        for item in items {
-            match capture::text::unless_failed(py, item)? {
-                Some(item) => are_taken &= take(&item)?,
-                None => return Ok(false),
-            }
-        }
-        Ok(are_taken)
-    }
 }
 
 fn take_span(bench: &mut Workbench, seen: &Seen, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -176,4 +158,23 @@ fn take_log(bench: &mut Workbench, seen: &Seen, py: Python<'_>, record: &Bound<'
     let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
     let taken = capture_otel_log(bench, &process.core, &seen.view, process.capture, record, offer)?;
     Ok(taken.unwrap_or(true))
+}
+
+/// Hands each item over. Answers whether all were accepted.
+fn each(
+    items: &Bound<'_, PyAny>,
+    mut take: impl FnMut(&Bound<'_, PyAny>) -> PyResult<bool>,
+) -> PyResult<bool> {
+    let mut are_taken = true;
+    let Some(items) = capture::text::unless_failed(items.py(), items.try_iter())? else {
+        return Ok(false);
+    };
+    let py = items.py();
+    for item in items {
+        match capture::text::unless_failed(py, item)? {
+            Some(item) => are_taken &= take(&item)?,
+            None => return Ok(false),
+        }
+    }
+    Ok(are_taken)
 }

@@ -9,6 +9,7 @@
 //! | `null://` | nowhere |
 //! | `postgresql://user@host/database`, `host=... dbname=...` | a server, in the ways of libpq |
 //! | `otlp://host:port/base`, `otlps://user:password@host` | an HTTP server, plain and with TLS |
+//! | `langfuse://public:secret@host`, `langfuses://...` | a Langfuse server, plain and with TLS |
 //!
 //! Options follow as `?name=value&other=value` or stand beside the DSN as keywords, under one name. Other
 //! schemes are kept unparsed and masked, for the error that names what can be used. Nothing here touches the
@@ -70,7 +71,7 @@ const SHAPES: [(&str, Shape); 9] = [
 ];
 
 /// Schemes that later versions will have: whoever writes one has made no typing error.
-const LATER: [&str; 5] = ["langfuse", "langfuses", "file", "clickhouse", "clickhouses"];
+const LATER: [&str; 3] = ["file", "clickhouse", "clickhouses"];
 
 /// Longest scheme that is taken for one; longer text in front of a colon may be anything.
 const SCHEME_BYTES_MAX: usize = 32;

@@ -118,7 +118,7 @@ fn a_relative_path_needs_an_absolute_base_directory() {
 #[test]
 fn schemes_of_later_versions_are_told_from_typing_errors() {
     let table = [
-        ("langfuses://pk:sk@host", "this version does not have `langfuses://` yet"),
+        ("clickhouses://pk:sk@host", "this version does not have `clickhouses://` yet"),
         ("file:///var/log/app", "this version does not have `file://` yet"),
         ("file:logs", "this version does not have `file://` yet"),
         ("clickhouse://db", "this version does not have `clickhouse://` yet"),

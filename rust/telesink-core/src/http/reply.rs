@@ -71,19 +71,28 @@ impl Reply {
 
     /// The server's words as they may be shown: without control characters and credentials, and cut.
     pub fn shown(&self, words: &str) -> String {
+        self.shown_to(words, TEXT_CHARS_MAX)
+    }
+
+    fn shown_to(&self, words: &str, characters_max: usize) -> String {
         let mut text: String = words.trim().to_owned();
         for header in &self.headers {
             text = header.hide_in(text);
         }
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        text.chars().map(printable).take(TEXT_CHARS_MAX).collect()
+        text.chars().map(printable).take(characters_max).collect()
     }
 
     /// The body as text, as it may be shown.
     pub fn text(&self) -> String {
+        self.text_of(TEXT_CHARS_MAX)
+    }
+
+    /// The same, so many characters at most.
+    pub fn text_of(&self, characters_max: usize) -> String {
         // Longer than is kept, so that a credential at the cut is seen as a whole.
-        let part = &self.body[..self.body.len().min(TEXT_CHARS_MAX * 16)];
-        self.shown(&String::from_utf8_lossy(part))
+        let part = &self.body[..self.body.len().min(characters_max * 16)];
+        self.shown_to(&String::from_utf8_lossy(part), characters_max)
     }
 }
 

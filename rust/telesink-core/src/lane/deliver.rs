@@ -272,10 +272,13 @@ impl Worker {
         let was_closing = self.is_closing;
         let now = clock::monotonic();
         let mut delay = self.backoff.next(self.random.next_u64(), error.retry_after);
-        if error.retry_after.is_none() {
+        // What the destination asks for holds while a flush waits, too: that has looked once. Only the end of the program
+        // cannot wait.
+        let is_asked = error.retry_after.is_some();
+        if !is_asked {
             delay = delay.min(HOLD_MAX);
         }
-        if self.is_closing || self.lane.account.lock().has_open_barrier() {
+        if self.is_closing || !is_asked && self.lane.account.lock().has_open_barrier() {
             // Somebody waits for an end: a destination that comes back meanwhile must be noticed.
             delay = delay.min(self.lane.spec.settings.retry_initial);
         }

@@ -5,8 +5,10 @@
 //! once by [`encode::RecordBuilder`], never changed, and shared by all lanes.
 
 pub mod encode;
+pub mod event;
 pub mod exception;
 pub mod id;
+pub mod iso;
 pub mod json;
 pub mod letter;
 pub mod level;

@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod inspect;
+pub mod langfuse;
 pub mod memory;
 mod merge;
 pub mod null;
@@ -236,7 +237,7 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 7] = [
+const SINKS: [(&str, Planner); 9] = [
     ("sqlite", sqlite::plan),
     ("postgresql", postgres::plan),
     ("console", console::plan),
@@ -244,6 +245,8 @@ const SINKS: [(&str, Planner); 7] = [
     ("null", null::plan),
     ("otlp", otlp::plan),
     ("otlps", otlp::plan),
+    ("langfuse", langfuse::plan),
+    ("langfuses", langfuse::plan),
 ];
 
 /// The schemes that can be opened, for error messages.

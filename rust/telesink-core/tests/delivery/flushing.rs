@@ -3,13 +3,14 @@
 use crate::support::records::info;
 use crate::support::script::{Answer, Gate, Script};
 use crate::support::{
-    LIMIT, NEVER, assert_dropped, batches_of, eager, empty_pipeline, flush, lane, lane_named, offer,
+    LIMIT, NEVER, assert_dropped, batches_of, close, eager, empty_pipeline, flush, lane, lane_named, offer,
     offer_all, pipeline, queue_of, spawn, spec, until,
 };
 use std::sync::Arc;
 use std::time::Duration;
+use telesink_core::error::WriteError;
 use telesink_core::settings::{Settings, WhenFull};
-use telesink_core::stats::DropCause;
+use telesink_core::stats::{DropCause, State};
 
 #[test]
 fn a_flush_waits_for_what_was_offered_before_it_and_not_for_what_comes_after() {
@@ -182,4 +183,23 @@ fn flushes_from_many_threads_under_load_all_end() {
     }
 
     assert_eq!(script.bodies().len(), 800);
+}
+
+#[test]
+fn h2_a_flush_looks_once_and_then_waits_as_long_as_the_destination_asks_for() {
+    let busy = || Answer::Fail(WriteError::retry("the script is busy").after(NEVER));
+    let script = Script::answering([busy(), busy()]);
+    let pipeline = pipeline(script.plan(), eager());
+    offer_all(&pipeline, ["a"]);
+    until("the wait", || lane(&pipeline).state == State::Retrying);
+
+    let flush = pipeline.begin_flush();
+    let was_done = flush.wait(Duration::from_millis(300));
+    let calls = script.calls().len();
+    let receipt = close(&pipeline);
+
+    assert!(!was_done);
+    assert_eq!(calls, 2);
+    assert_eq!(receipt.delivered, 1);
+    assert_eq!(script.bodies(), ["a"]);
 }

@@ -230,11 +230,15 @@ fn what_could_not_be_captured_is_counted_by_its_cause() {
     // The binding finds these causes; the core keeps the books.
     pipeline.reject(RejectCause::EncodeError);
     pipeline.reject(RejectCause::Reentrant);
+    pipeline.reject(RejectCause::InvalidEvent);
+    pipeline.reject(RejectCause::SampledOut);
     pipeline.reject(RejectCause::Panic);
 
     let stats = pipeline.stats();
     assert_rejected(&stats, RejectCause::EncodeError, 1);
     assert_rejected(&stats, RejectCause::Reentrant, 1);
+    assert_rejected(&stats, RejectCause::InvalidEvent, 1);
+    assert_rejected(&stats, RejectCause::SampledOut, 1);
     assert_rejected(&stats, RejectCause::Panic, 1);
     assert_balanced(&stats);
 }

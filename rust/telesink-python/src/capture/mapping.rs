@@ -118,13 +118,13 @@ pub(crate) fn as_refusal(py: Python<'_>, error: PyErr) -> PyErr {
 }
 
 /// A mapping as it was: values run Python code while they are read.
-struct Snapshot<'py> {
-    dict: Bound<'py, PyDict>,
+pub(super) struct Snapshot<'py> {
+    pub(super) dict: Bound<'py, PyDict>,
     /// Whether it went on after as many keys as there may be values.
     is_cut: bool,
 }
 
-fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
+pub(super) fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
     let whole = |dict| Snapshot { dict, is_cut: false };
     if let Ok(dict) = mapping.cast::<PyDict>() {
         if dict.is_exact_instance_of::<PyDict>() {

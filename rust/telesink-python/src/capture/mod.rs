@@ -4,6 +4,7 @@
 //! and everything is copied before the call returns.
 
 pub(crate) mod context;
+mod event;
 mod exception;
 mod fields;
 mod mapping;
@@ -19,6 +20,7 @@ mod snapshot;
 pub(crate) mod text;
 mod values;
 
+pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
 pub(crate) use otel::{current_ids, new_span_ids, set_inherited_span, set_span_getter};
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};

@@ -8,10 +8,11 @@ use pyo3::types::{
     PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PyMappingProxy, PySet,
     PyString, PyTuple,
 };
+use std::borrow::Cow;
 use telesink_core::record::encode::{KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::flag;
 use telesink_core::record::value::{
-    DEPTH_MAX, Scalar, begin_list, begin_map, begin_pair, end_container, put_scalar,
+    DEPTH_MAX, Scalar, begin_list, begin_map, begin_pair, end_container, put_pair, put_scalar,
 };
 use telesink_core::record::wire::end_nested;
 use telesink_core::redact::{REDACTED, Redaction};
@@ -22,6 +23,8 @@ pub(super) const NODES_MAX: usize = 10_000;
 /// Reads values for one record.
 pub(crate) struct ValueReader<'r> {
     redaction: &'r Redaction,
+    /// Whether texts are searched for secrets, or only names looked at.
+    scans_texts: bool,
     nodes: usize,
     /// The containers being read, outermost first: a cycle is a container inside itself.
     open: Vec<usize>,
@@ -31,13 +34,18 @@ pub(crate) struct ValueReader<'r> {
 
 impl<'r> ValueReader<'r> {
     pub(crate) fn new(redaction: &'r Redaction) -> Self {
-        Self { redaction, nodes: 0, open: Vec::new(), keeps_non_finite: false }
+        Self { redaction, scans_texts: true, nodes: 0, open: Vec::new(), keeps_non_finite: false }
     }
 
     /// A reader for what comes from OpenTelemetry, whose doubles may be NaN or infinite: OTLP can say that, and its own
     /// exporters do.
     pub(crate) fn exact(redaction: &'r Redaction) -> Self {
         Self { keeps_non_finite: true, ..Self::new(redaction) }
+    }
+
+    /// A reader that hides by names alone: prompts are long, and are kept for what stands in them.
+    pub(crate) fn of_names(redaction: &'r Redaction) -> Self {
+        Self { scans_texts: false, ..Self::new(redaction) }
     }
 
     /// Writes one attribute that a caller gave.
@@ -95,7 +103,24 @@ impl<'r> ValueReader<'r> {
         written
     }
 
+    /// Writes a pair whose value is text, the usual one, at once; false if it is something else or hidden.
+    #[inline]
+    pub(super) fn text_pair(&self, builder: &mut RecordBuilder, key: &str, value: &Bound<'_, PyAny>) -> bool {
+        let Ok(text) = value.cast_exact::<PyString>() else { return false };
+        if self.scans_texts || key.len() > KEY_BYTES_MAX || self.redaction.hides_name(key) {
+            return false;
+        }
+        let room = builder.room();
+        let text = text::read(text, room, builder);
+        let text = builder.fit(&text, room);
+        put_pair(builder.buffer(), 0x0a, key, Scalar::Str(&text));
+        true
+    }
+
     /// Writes an `AnyValue` under `tag`.
+    ///
+    /// # Errors
+    /// Only what must reach the program, as above.
     pub(super) fn value(
         &mut self,
         builder: &mut RecordBuilder,
@@ -128,9 +153,13 @@ impl<'r> ValueReader<'r> {
     fn text(&self, builder: &mut RecordBuilder, tag: u8, text: &Bound<'_, PyString>) {
         let room = builder.room();
         let text = text::read(text, room, builder);
-        let text = self.redaction.redact_text(&text);
-        let text = builder.fit(&text, room).into_owned();
+        let text = self.shown(&text);
+        let text = builder.fit(&text, room);
         put_scalar(builder.buffer(), tag, Scalar::Str(&text));
+    }
+
+    fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.scans_texts { self.redaction.redact_text(text) } else { Cow::Borrowed(text) }
     }
 
     /// Guards a list or map against cycles, depth and sheer size.
@@ -199,13 +228,21 @@ impl<'r> ValueReader<'r> {
         done
     }
 
-    fn pair(
+    /// Writes a pair of a map.
+    ///
+    /// # Errors
+    /// Only what must reach the program, as above.
+    pub(super) fn pair(
         &mut self,
         builder: &mut RecordBuilder,
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let key = key_text(builder, key)?;
+        if self.text_pair(builder, &key, value) {
+            self.nodes += 1;
+            return Ok(());
+        }
         let pair = begin_pair(builder.buffer(), 0x0a, &key);
         let written = if self.redaction.hides_name(&key) && !value.is_none() && !is_number_like(value) {
             self.nodes += 1;
@@ -257,7 +294,7 @@ impl<'r> ValueReader<'r> {
             _ => text::render(value, builder, pyo3::types::PyAnyMethods::repr)?,
         };
         let text = text::read(&text, REPR_BYTES_MAX, builder);
-        let text = self.redaction.redact_text(&text);
+        let text = self.shown(&text);
         let text = builder.fit(&text, REPR_BYTES_MAX).into_owned();
         put_scalar(builder.buffer(), tag, Scalar::Str(&text));
         Ok(())
@@ -313,16 +350,18 @@ pub(super) fn members<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyFro
     set.py().get_type::<PyFrozenSet>().call1((set,))?.cast_into().map_err(PyErr::from)
 }
 
-fn key_text(builder: &mut RecordBuilder, key: &Bound<'_, PyAny>) -> PyResult<String> {
-    let rendered;
-    let key = if let Ok(text) = key.cast::<PyString>() {
-        text
-    } else {
-        rendered = text::render(key, builder, pyo3::types::PyAnyMethods::str)?;
-        &rendered
+fn key_text<'k>(builder: &mut RecordBuilder, key: &'k Bound<'_, PyAny>) -> PyResult<Cow<'k, str>> {
+    let owned = match key.cast::<PyString>() {
+        Ok(text) => match text::read(text, KEY_BYTES_MAX, builder) {
+            Cow::Borrowed(text) => return Ok(builder.fit(text, KEY_BYTES_MAX)),
+            Cow::Owned(text) => text,
+        },
+        Err(_) => {
+            let rendered = text::render(key, builder, pyo3::types::PyAnyMethods::str)?;
+            text::read(&rendered, KEY_BYTES_MAX, builder).into_owned()
+        }
     };
-    let text = text::read(key, KEY_BYTES_MAX, builder);
-    Ok(builder.fit(&text, KEY_BYTES_MAX).into_owned())
+    Ok(Cow::Owned(builder.fit(&owned, KEY_BYTES_MAX).into_owned()))
 }
 
 /// Copies no more than fits: the array may be of any size, and may change once other code runs.

@@ -209,7 +209,7 @@ impl Writer<'_> {
         [start, time]: [u64; 2],
         flags: u32,
     ) -> PyResult<bool> {
-        let bucket_counts = counts(read!(point, "bucket_counts", "bucket_counts")?)?;
+        let bucket_counts = counts(read!(point, "bucket_counts", "bucket_counts")?.as_ref())?;
         let bounds = children(read!(point, "explicit_bounds", "explicit_bounds")?.as_ref())?.0;
         let explicit_bounds: Vec<f64> =
             bounds.iter().map(|bound| numbers::double(Some(bound)).unwrap_or(0.0)).collect();
@@ -231,8 +231,8 @@ impl Writer<'_> {
         [start, time]: [u64; 2],
         flags: u32,
     ) -> PyResult<bool> {
-        let (positive_offset, positive) = half(read!(point, "positive", "positive")?)?;
-        let (negative_offset, negative) = half(read!(point, "negative", "negative")?)?;
+        let (positive_offset, positive) = half(read!(point, "positive", "positive")?.as_ref())?;
+        let (negative_offset, negative) = half(read!(point, "negative", "negative")?.as_ref())?;
         let found = Point::Exponential {
             count: numbers::unsigned(read!(point, "count", "count")?.as_ref()),
             sum: numbers::double(read!(point, "sum", "sum")?.as_ref()),
@@ -307,13 +307,13 @@ fn narrow(value: Option<&Bound<'_, PyAny>>) -> i32 {
     i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
 }
 
-fn counts(found: Option<Bound<'_, PyAny>>) -> PyResult<Vec<u64>> {
-    Ok(children(found.as_ref())?.0.iter().map(|count| numbers::unsigned(Some(count))).collect())
+fn counts(found: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u64>> {
+    Ok(children(found)?.0.iter().map(|count| numbers::unsigned(Some(count))).collect())
 }
 
 /// One half of an exponential histogram: its offset and its buckets.
-fn half(found: Option<Bound<'_, PyAny>>) -> PyResult<(i32, Vec<u64>)> {
+fn half(found: Option<&Bound<'_, PyAny>>) -> PyResult<(i32, Vec<u64>)> {
     let Some(found) = found else { return Ok((0, Vec::new())) };
-    let offset = narrow(read!(&found, "offset", "offset")?.as_ref());
-    Ok((offset, counts(read!(&found, "bucket_counts", "bucket_counts")?)?))
+    let offset = narrow(read!(found, "offset", "offset")?.as_ref());
+    Ok((offset, counts(read!(found, "bucket_counts", "bucket_counts")?.as_ref())?))
 }
