@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benches import disturbance, hot_path, import_time, loss, page, postgres_ingest, sqlite_ingest
+from benches import (
+    disturbance,
+    hot_path,
+    import_time,
+    loss,
+    otel_export,
+    page,
+    postgres_ingest,
+    sqlite_ingest,
+)
 
 _BENCHMARKS = {
     "hot_path": (hot_path.main, "what a log call costs the thread that makes it"),
     "disturbance": (disturbance.main, "what is left for a busy thread beside 20,000 records/s"),
     "sqlite_ingest": (sqlite_ingest.main, "rows a second into SQLite"),
     "postgres_ingest": (postgres_ingest.main, "rows a second into Postgres"),
+    "otel_export": (otel_export.main, "what OpenTelemetry's spans and log records cost to send"),
     "loss": (loss.main, "what is there after the program has ended, by a signal, with children"),
     "import_time": (import_time.main, "import time, threads, and an idle pipeline"),
 }

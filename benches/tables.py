@@ -234,3 +234,46 @@ def import_tables(found: dict[str, Any]) -> str:
     ]
     head = ["", "ms over `logging`", "modules", "MiB", "threads"]
     return markdown(head, rows) + "\n" + markdown(["an open, idle pipeline", "median"], shown)
+
+
+def otel_tables(found: dict[str, Any]) -> str:
+    """Processor time beside that of a processor that drops, and the time of the ending thread."""
+    results = found["results"]
+    rows = []
+    for signal in ("spans", "logs", "handler"):
+        of_signal = [result for result in results if result.get("signal") == signal]
+        drop = _processor_us(of_signal, "drop")
+        sdk = _processor_us(of_signal, "sdk")
+        for contestant in ("sdk", "telesink", "telesink_handler"):
+            spent = _processor_us(of_signal, contestant)
+            if spent is None or drop is None:
+                continue
+            added = spent - drop
+            ratio = (sdk - drop) / added if sdk is not None and added > 0 else None
+            runs = [result for result in of_signal if result["contestant"] == contestant]
+            rows.append(
+                [
+                    f"{signal}, {contestant}",
+                    number(spent, 2),
+                    number(added, 2),
+                    number(ratio, 1),
+                    number(median(runs, "delivered")),
+                    number(median(runs, "failed")),
+                ]
+            )
+    head = ["signal, contestant", "processor µs", "over dropping, µs", "SDK / it", "delivered", "failed"]
+    calls = [
+        [
+            contestant,
+            number(median(runs, "on_end_ns")),
+            number(median(runs, "p99_ns")),
+        ]
+        for contestant in ("sdk", "telesink")
+        if (runs := [one for one in results if "on_end_ns" in one and one["contestant"] == contestant])
+    ]
+    second = f"\n{markdown(['on_end of a span', 'median ns', 'p99 ns'], calls)}" if calls else ""
+    return f"{markdown(head, rows)}{second}"
+
+
+def _processor_us(results: list[dict[str, Any]], contestant: str) -> float | None:
+    return median((result for result in results if result["contestant"] == contestant), "processor_us")

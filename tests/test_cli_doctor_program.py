@@ -71,6 +71,16 @@ module = {"__module__": "opentelemetry.sdk._logs"}
 root.addHandler(type("LoggingHandler", (logging.Handler,), module)())""",
             "opentelemetry.sdk._logs.LoggingHandler on root sends the same records elsewhere",
         ),
+        (
+            """
+import telesink.opentelemetry
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+provider = LoggerProvider()
+provider.add_log_record_processor(telesink.opentelemetry.LogRecordProcessor("null://"))
+root.addHandler(LoggingHandler(logger_provider=provider))""",
+            "hands the same records to OpenTelemetry, and a processor of telesink stores them once more",
+        ),
     ],
 )
 def test_handlers_that_would_duplicate_records_are_named(tmp_path, setup, expected):

@@ -11,8 +11,8 @@ import telesink
 # The command line has its own tests, and needs packages that not everybody has.
 MODULES = sorted(
     module.name
-    for module in pkgutil.iter_modules(telesink.__path__, "telesink.")
-    if module.name not in ("telesink.cli", "telesink.__main__", "telesink._native")
+    for module in pkgutil.walk_packages(telesink.__path__, "telesink.")
+    if not module.name.startswith(("telesink.cli", "telesink.__main__", "telesink._native"))
 )
 EXAMPLES = [
     test

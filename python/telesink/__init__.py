@@ -21,7 +21,9 @@ from telesink._pipeline import Pipeline
 from telesink._redaction import Redaction
 from telesink._settings import Settings
 from telesink._signals import install_signal_flush
+from telesink._span import current_span_id, current_trace_id, span
 from telesink._stats import Receipt, Stats
+from telesink._traced import traced
 from telesink.exceptions import AuthError, ConfigError, ConnectError, SchemaError, TelesinkError
 
 __all__ = [
@@ -43,13 +45,17 @@ __all__ = [
     "child_environment",
     "context",
     "current_context",
+    "current_span_id",
+    "current_trace_id",
     "enqueue",
     "flush",
     "install_logging",
     "install_signal_flush",
     "recent",
     "shutdown",
+    "span",
     "stats",
+    "traced",
     "unbind",
 ]
 
@@ -59,11 +65,11 @@ del VERSION
 
 
 def __getattr__(name: str) -> object:
-    """Import ``telesink.testing`` when it is first asked for."""
-    if name == "testing":
+    """Import ``telesink.testing`` and ``telesink.opentelemetry`` when they are first asked for."""
+    if name in ("opentelemetry", "testing"):
         from importlib import import_module
 
-        return import_module("telesink.testing")
+        return import_module(f"telesink.{name}")
     message = f"module 'telesink' has no attribute {name!r}"
     raise AttributeError(message)
 

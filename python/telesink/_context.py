@@ -72,7 +72,7 @@ class context:  # noqa: N801 - used like a function
             message = f"context cannot decorate the class {function.__name__}; decorate its methods"
             raise TypeError(message)
         fields = self._new
-        flags = _code_flags(function)
+        flags = code_flags(function)
         wrapper: Any
         if flags & _COROUTINE:
 
@@ -93,7 +93,7 @@ class context:  # noqa: N801 - used like a function
         return wrapper  # type: ignore[no-any-return]
 
 
-def _code_flags(function: object) -> int:
+def code_flags(function: object) -> int:
     """The flags of the code behind a callable: of what a partial calls, of an object's ``__call__``."""
     while hasattr(function, "func") and not hasattr(function, "__code__"):
         function = function.func

@@ -73,10 +73,23 @@ def child_environment() -> dict[str, str]:
     execution_id()
     # As it stands: what is mended in the rows need not be expressible in the system's encoding.
     variables = {_EXECUTION: os.environ[_EXECUTION]}
-    trace = sys.modules.get("opentelemetry.trace")
-    span = trace.get_current_span().get_span_context() if trace is not None else None
-    if span is not None and span.is_valid:
-        variables[_TRACE] = f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags):02x}"
+    ids = _native.current_ids()
+    if ids[16:] != bytes(8):
+        variables[_TRACE] = f"00-{ids[:16].hex()}-{ids[16:].hex()}-{_flags(ids):02x}"
     elif _TRACE in os.environ:
         variables[_TRACE] = os.environ[_TRACE]
     return variables
+
+
+def _flags(ids: bytes) -> int:
+    """The W3C flags of the current span: what OpenTelemetry says of its own; others are sampled."""
+    trace = sys.modules.get("opentelemetry.trace")
+    span = trace.get_current_span().get_span_context() if trace is not None else None
+    if span is not None and span.is_valid and span.span_id.to_bytes(8, "big") == ids[16:]:
+        return int(span.trace_flags)
+    inherited = os.environ.get(_TRACE, "").strip()
+    return int(inherited[53:55], 16) if _is_inherited(inherited, ids) else 1
+
+
+def _is_inherited(found: str, ids: bytes) -> bool:
+    return _TRACEPARENT.fullmatch(found) is not None and found[36:52] == ids[16:].hex()

@@ -56,6 +56,13 @@ def shared_pipeline() -> Pipeline:
     return _Process.shared
 
 
+def present_pipeline() -> Pipeline | None:
+    """The process-wide pipeline, if there is one that takes records; none is made."""
+    notice_fork()
+    shared = _Process.shared
+    return None if shared is None or shared._native.is_closed else shared  # noqa: SLF001
+
+
 def enqueue(record: Mapping[str, Any]) -> bool:
     """Offer one record to the process-wide pipeline; answer whether it was taken.
 
@@ -120,15 +127,32 @@ def stats() -> dict[str, Stats]:
     >>> telesink.stats()["memory"].state
     'idle'
     """
-    found: dict[str, Stats] = {}
+    return {name: sink_stats(lane) for name, lane, _ in _named_lanes()}
+
+
+def queue_capacities() -> dict[str, int]:
+    """How many records the queue of each sink holds at most, by the names of `stats`."""
+    capacities: dict[int, dict[str, int]] = {}
+    found = {}
+    for name, lane, pipeline in _named_lanes():
+        known = capacities.setdefault(id(pipeline), pipeline._signals.capacities())  # noqa: SLF001
+        # A sink that has gone has no queue.
+        if lane["name"] in known:
+            found[name] = known[lane["name"]]
+    return found
+
+
+def _named_lanes() -> list[tuple[str, dict[str, Any], Pipeline]]:
+    """The counters of every sink of the process, each under a name of its own, and its pipeline."""
+    found: dict[str, tuple[str, dict[str, Any], Pipeline]] = {}
     for pipeline in _in_order():
-        for lane in pipeline._native.stats()["lanes"]:  # noqa: SLF001
+        for lane in pipeline._native.stats()["lanes"]:  # noqa: SLF001 - the other half of the class
             name, number = lane["name"], 1
             while name in found:
                 number += 1
                 name = f"{lane['name']}#{number}"
-            found[name] = sink_stats(lane)
-    return found
+            found[name] = (name, lane, pipeline)
+    return list(found.values())
 
 
 def _in_order() -> list[Pipeline]:

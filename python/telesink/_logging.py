@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from telesink._pipeline import Pipeline
     from telesink._settings import Settings
     from telesink._stats import Receipt
 
@@ -58,12 +59,19 @@ class _Installed:
         handler = self.handler
         return None if handler is None or handler.pipeline._native.is_closed else handler  # noqa: SLF001
 
+    def live_sinks(self) -> dict[int, str]:
+        """The names of the process-wide pipeline's sinks, by the identity of the DSN that asked for each."""
+        pipeline = _lifecycle.present_pipeline()
+        live = [] if pipeline is None else pipeline.sinks
+        return {one.identity: name for name, one in self.sinks.items() if name in live}
+
     def forget(self) -> None:
         """Detach; what comes next starts anew."""
         if self.attachment is not None:
             self.attachment.detach()
         self.handler = self.attachment = None
-        self.sinks = {}
+        live = self.live_sinks().values()
+        self.sinks = {name: one for name, one in self.sinks.items() if name in live}
 
 
 class _Sink:
@@ -193,10 +201,10 @@ def _known(
     add: bool,
 ) -> dict[int, str]:
     """Which of the wanted sinks are open already, by name; what cannot be had beside them is refused."""
-    if handler is None:
+    installed = _installed.live_sinks()
+    if handler is None and not installed:
         return {}
-    live = handler.pipeline.sinks
-    installed = {one.identity: name for name, one in _installed.sinks.items() if name in live}
+    live = [] if handler is None else handler.pipeline.sinks
     for identity, one in wanted.items():
         if identity in installed:
             _installed.sinks[installed[identity]].refuse_changes(settings, options)
@@ -211,12 +219,57 @@ def _new_handler(settings: Settings) -> LogHandler:
     """The handler of the process-wide pipeline; what waits in it for a first sink stays."""
     _installed.forget()
     pipeline = _lifecycle.shared_pipeline()
-    pipeline.settings = settings
-    pipeline._native.set_resource(resource_attributes(settings.resource))  # noqa: SLF001
-    pipeline.set_redaction(settings.redact)
+    _describe(pipeline, settings)
     _installed.handler = LogHandler(_pipeline=pipeline)
     _installed.attachment = Attachment(_installed.handler)
     return _installed.handler
+
+
+def process_wide(
+    dsn: str | Sequence[str] | None, settings: Settings | None, options: dict[str, Any]
+) -> Pipeline | None:
+    """Answer the process-wide pipeline, if that is where these DSNs lead; None if they lead elsewhere.
+
+    Without a DSN it is meant; if it has no sink yet, it gets those of ``$TELESINK_DSN``, or the default
+    one. Others than ``logging`` ask: what they bring stands beside the program's log records.
+    """
+    with _installed.lock:
+        pipeline = _lifecycle.shared_pipeline()
+        known = _installed.live_sinks()
+        if dsn is None and pipeline.sinks:
+            wanted = set(known)
+        else:
+            asked = [_Sink(one, {}, pipeline.settings) for one in dsns_or_default(dsn, console=False)]
+            wanted = {one.identity for one in asked}
+            if dsn is None:
+                return _give_sinks(pipeline, settings, options)
+            if wanted != set(known) or len(known) != len(pipeline.sinks):
+                return None
+        for identity in wanted:
+            _installed.sinks[known[identity]].refuse_changes(settings, options)
+        return pipeline
+
+
+def _give_sinks(pipeline: Pipeline, settings: Settings | None, options: dict[str, Any]) -> Pipeline:
+    """Add the default sinks, of any level: what the program's other providers bring was chosen by them."""
+    base, own = settled(settings, None, options)
+    asked = [_Sink(one, own, base) for one in dsns_or_default(None, console=False)]
+    wanted = {one.identity: one for one in asked}
+    if own and len(wanted) > 1:
+        raise ambiguous_options(own)
+    sources = [sink_source(one.dsn, own, base, 0) for one in wanted.values()]
+    for source in sources:
+        _native.check_sink(source)
+    _describe(pipeline, base)
+    added = pipeline._native.add_sinks(sources)  # noqa: SLF001 - the other half of the class
+    _installed.sinks.update(zip(added, wanted.values(), strict=True))
+    return pipeline
+
+
+def _describe(pipeline: Pipeline, settings: Settings) -> None:
+    pipeline.settings = settings
+    pipeline._native.set_resource(resource_attributes(settings.resource))  # noqa: SLF001
+    pipeline.set_redaction(settings.redact)
 
 
 def shutdown(timeout_seconds: float = 5.0) -> Receipt:
@@ -249,4 +302,4 @@ def _installed_already(dsn: str, sinks: list[str]) -> ConfigError:
     )
 
 
-__all__ = ["LogHandler", "install_logging", "option_texts", "shutdown"]
+__all__ = ["LogHandler", "install_logging", "option_texts", "process_wide", "shutdown"]

@@ -15,15 +15,18 @@ __all__ = [
     "Pipeline",
     "Prune",
     "RedactionSet",
+    "Signals",
     "after_fork_in_parent",
     "before_fork",
     "check_langfuse",
     "check_setting",
     "check_settings",
     "check_sink",
+    "current_ids",
     "describe_sink",
     "dsn_identity",
     "fork_detection",
+    "new_span_ids",
     "parse_bytes",
     "parse_level",
     "parse_seconds",
@@ -31,6 +34,7 @@ __all__ = [
     "replay",
     "set_context_getter",
     "set_inherited_span",
+    "set_span_getter",
     "table_definitions",
     "write_line",
 ]
@@ -113,6 +117,43 @@ class FlushTicket:
         """Wait until nothing is pending or `timeout_seconds` have passed, the interpreter released."""
     def finish(self) -> dict[str, Any]:
         """End the flush and answer its receipt; a second call answers an empty one."""
+
+@final
+class Signals:
+    """Takes into a pipeline what OpenTelemetry's providers bring, and the spans of `telesink.span`.
+
+    Nothing here raises, but for what a value raises to end the program.
+    """
+
+    def __new__(cls, pipeline: Pipeline) -> Self:
+        """Make a door of this pipeline."""
+    def end_span(self, span: Any) -> None:
+        """Take a ``ReadableSpan`` that has just ended; leave it if it is not sampled."""
+    def export_spans(self, spans: Any) -> bool:
+        """Take several, sampled or not. Answer whether all were accepted."""
+    def emit_log(self, record: Any) -> None:
+        """Take a ``ReadWriteLogRecord`` or ``ReadableLogRecord``."""
+    def export_logs(self, records: Any) -> bool:
+        """Take several. Answer whether all were accepted."""
+    def export_metrics(self, data: Any) -> bool:
+        """Take a ``MetricsData``. Answer whether all of its metrics were accepted."""
+    def record_span(self, span: Mapping[str, Any]) -> bool:
+        """Take a span of ``telesink.span``.
+
+        The mapping has the keys ``name``, ``scope``, ``trace_id``, ``span_id``, ``parent_span_id``
+        (bytes, zeros if there is none), ``start_unix_nano``, ``end_unix_nano``, ``error`` (text or None),
+        ``attributes`` and ``events`` (triples of name, time and attributes).
+        """
+    def reject_closed(self, count: int) -> None:
+        """Count so many records as refused, because whoever brought them was shut down."""
+    def capacities(self) -> dict[str, int]:
+        """How many records the queue of each sink holds at most, by the sinks' names."""
+    def encoded(self, name: str) -> list[tuple[int, bytes, str, bytes, str, bytes]] | None:
+        """The records kept by a ``memory://`` sink as they go on the wire.
+
+        Each is signal (1 log, 2 span, 3 metric), resource and its schema, scope and its schema, message.
+        None if there is no such sink.
+        """
 
 @final
 class RedactionSet:
@@ -262,6 +303,15 @@ def replay(pipeline: Pipeline, otlp: bytes, line: Mapping[str, Any]) -> bool:
 
 def set_context_getter(getter: Callable[[], ContextFields | None]) -> None:
     """Tell how to read the context variable. Once per process."""
+
+def set_span_getter(getter: Callable[[], bytes | None]) -> None:
+    """Tell how to read the ids of the current ``telesink.span``: 24 bytes, or None. The first call counts."""
+
+def current_ids() -> bytes:
+    """The ids that a record made here would carry: 16 bytes of the trace, 8 of the span; zeros for none."""
+
+def new_span_ids() -> bytes:
+    """Random ids, never zero, and not those of a parent process: 16 bytes for a trace, 8 for a span."""
 
 def set_inherited_span(trace_id: bytes, span_id: bytes) -> None:
     """Give records that belong to no span of this process these ids (16 and 8 bytes). The first counts."""

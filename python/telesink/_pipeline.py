@@ -70,6 +70,7 @@ class Pipeline:
         self.settings = base
         adopt_trace()
         self._native = _native.Pipeline(resource_attributes(base.resource), native_set(base.redact))
+        self._signals = _native.Signals(self._native)
         self._native.add_sinks([sink_source(one, own, base) for one in dsns])
         remember(_live, self)
 

@@ -155,6 +155,21 @@ CALLS = {
     "write_line": lambda: _native.write_line("a line"),
     "set_inherited_span": lambda: _native.set_inherited_span(b"1" * 16, b"1" * 8),
     "set_context_getter": lambda: _native.set_context_getter(None),
+    "set_span_getter": lambda: _native.set_span_getter(None),
+    "current_ids": lambda: _native.current_ids(),
+    "new_span_ids": lambda: _native.new_span_ids(),
+    "Signals": lambda: _native.Signals(pipeline._native),
+    "Signals.reject_closed": lambda: pipeline._signals.reject_closed(0),
+    "Signals.capacities": lambda: pipeline._signals.capacities(),
+    "Signals.encoded": lambda: pipeline._signals.encoded("memory"),
+}
+SPAN = {
+    "name": "lost", "scope": "shop", "trace_id": b"1" * 16, "span_id": b"1" * 8, "parent_span_id": b"1" * 8,
+    "start_unix_nano": 1, "end_unix_nano": 2, "error": None, "attributes": {}, "events": [],
+}
+RECORDS = {
+    "end_span": object(), "export_spans": [object()], "emit_log": object(), "export_logs": [object()],
+    "export_metrics": object(), "record_span": SPAN,
 }
 became = {}
 
@@ -172,6 +187,10 @@ def work():
     _native.arm_failpoint("Pipeline.enqueue")
     pipeline.enqueue({"body": "lost"})
     pipeline.enqueue({"body": "kept"})
+    for name, record in RECORDS.items():
+        _native.arm_failpoint(f"Signals.{name}")
+        getattr(pipeline._signals, name)(record)
+        _native.arm_failpoint(None)
     became["end"] = "reached"
 
 thread = threading.Thread(target=work)
@@ -211,8 +230,10 @@ def test_I2_a_panic_at_any_entry_is_an_error_and_for_a_record_a_count_and_the_th
     assert became.pop("end") == "reached"
     assert set(became.values()) == {"TelesinkError"}, became
     unreached = {"Pipeline.handle", "Pipeline.enqueue", "Prune.target", "Prune.scope", "Prune.step"}
+    records = ("end_span", "export_spans", "emit_log", "export_logs", "export_metrics", "record_span")
+    unreached |= {f"Signals.{name}" for name in records}
     assert became.keys() == {name for name, _ in entries()} - unreached
-    assert told["rejected"] == [{"panic": 1}, {"panic": 1}]
+    assert told["rejected"] == [{"panic": 1}, {"panic": 1 + len(records)}]
     assert told["kept"] == [["kept"], ["kept"]]
     lines = [line for line in errors.read_text().splitlines() if line.startswith("telesink: a panic ")]
     assert len(lines) == len(became) + 2, lines

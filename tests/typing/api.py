@@ -7,7 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, assert_type
 
+from opentelemetry.sdk.trace import TracerProvider
+
 import telesink
+import telesink.opentelemetry
 from telesink.testing import capture
 
 
@@ -154,3 +157,38 @@ def testing() -> None:
         assert_type(captured.records, list[dict[str, Any]])
         assert_type(captured[0], dict[str, Any])
         assert_type(len(captured), int)
+
+
+@telesink.traced
+def traced(number: int) -> list[str]:
+    """Keeps its type."""
+    return [str(number)]
+
+
+@telesink.traced("a name", amount=7)
+async def traced_coroutine(number: int) -> str:
+    """Keeps its type, too."""
+    return str(number)
+
+
+def spans() -> None:
+    """Spans without the SDK."""
+    with telesink.span("pay", amount=7) as pay:
+        pay.set_attribute("currency", "EUR")
+        pay.add_event("asked", bank="B")
+        assert_type(pay.span_id, str)
+    assert_type(telesink.current_span_id(), str | None)
+    assert_type(traced(1), list[str])
+    assert_type(asyncio.run(traced_coroutine(1)), str)
+    traced("1")  # type: ignore[arg-type]
+
+
+def opentelemetry() -> None:
+    """The adapters are what the SDK takes."""
+    provider = TracerProvider()
+    processor = telesink.opentelemetry.SpanProcessor("null://", linger_seconds=0.1)
+    provider.add_span_processor(processor)
+    assert_type(processor.force_flush(1_000), bool)
+    assert_type(processor.pipeline, telesink.Pipeline)
+    installation = telesink.opentelemetry.install(resource={"service.name": "shop"})
+    assert_type(installation, telesink.opentelemetry.Installation)

@@ -128,7 +128,7 @@ def _duplicates(handlers: list[telesink.LogHandler]) -> Finding:
             package = type(handler).__module__.partition(".")[0]
             is_terminal = isinstance(handler, logging.StreamHandler) and handler.stream in _standard_streams()
             if package in SENDERS:
-                doubled.append(f"{shown} sends the same records elsewhere")
+                doubled.append(f"{shown} {_where_else(package)}")
             elif is_terminal and has_console:
                 doubled.append(f"{shown} writes to the terminal, and so does console://")
             else:
@@ -140,6 +140,14 @@ def _duplicates(handlers: list[telesink.LogHandler]) -> Finding:
     beside = f"; beside it {', '.join(others[:NAMED_MAX])}" if others else ""
     text = f"every record is taken once{beside}"
     return Finding("handlers", Status.OK, text, facts=facts)
+
+
+def _where_else(package: str) -> str:
+    """What becomes of the records that another handler takes: through OpenTelemetry they may come back."""
+    adapters = sys.modules.get("telesink.opentelemetry")
+    if package == "opentelemetry" and adapters is not None and adapters.is_used():
+        return "hands the same records to OpenTelemetry, and a processor of telesink stores them once more"
+    return "sends the same records elsewhere"
 
 
 def _parents(logger: logging.Logger) -> Iterator[logging.Logger]:

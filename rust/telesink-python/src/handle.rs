@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use telesink_core::clock;
 use telesink_core::fork;
-use telesink_core::record::Signal;
 use telesink_core::record::tables::Resource;
 use telesink_core::redact::Redaction;
 use telesink_core::stats::RejectCause;
@@ -254,11 +253,7 @@ impl Pipeline {
                 .iter()
                 .find(|lane| lane.name() == name)
                 .and_then(|lane| lane.spec().plan.memory.clone());
-            let Some(store) = store else { return Ok(None) };
-            // Spans and metrics are kept as well; what is shown here are log records.
-            let mut entries = store.entries();
-            entries.retain(|entry| entry.record.header().signal == Signal::Log);
-            report::records(py, &entries, process.core.tables()).map(Some)
+            store.map(|store| report::records(py, &store.entries(), process.core.tables())).transpose()
         })
     }
 
@@ -329,7 +324,7 @@ impl Pipeline {
     /// Runs a capture on the thread's workbench; a panic is caught and counted, because it would otherwise pass
     /// every `except Exception`.
     #[inline]
-    fn guarded<T>(
+    pub(crate) fn guarded<T>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Workbench, &Seen, Python<'_>) -> PyResult<T>,

@@ -13,6 +13,7 @@ mod process;
 mod redaction;
 mod report;
 mod settings;
+mod signals;
 mod sources;
 mod sqlite_calls;
 mod sqlite_locks;
@@ -58,13 +59,17 @@ fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Pipeline>()?;
     module.add_class::<inspection::Inspection>()?;
     module.add_class::<redaction::RedactionSet>()?;
+    module.add_class::<signals::Signals>()?;
     module.add_class::<tables::Prune>()
 }
 
 fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for function in [
         function!(capture::context::set_context_getter, module)?,
+        function!(capture::current_ids, module)?,
+        function!(capture::new_span_ids, module)?,
         function!(capture::set_inherited_span, module)?,
+        function!(capture::set_span_getter, module)?,
         #[cfg(feature = "failpoints")]
         function!(edge::failpoints::arm_failpoint, module)?,
         function!(inspection::describe_sink, module)?,

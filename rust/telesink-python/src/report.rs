@@ -3,9 +3,11 @@
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use telesink_core::record::Signal;
 use telesink_core::record::id::format_uuid;
 use telesink_core::record::tables::Tables;
 use telesink_core::record::value::{DEPTH_MAX, Value, list, map};
+use telesink_core::record::view::{LogView, MetricView, SpanView};
 use telesink_core::sinks::Entry;
 use telesink_core::stats::{Counts, LaneStats, PipelineStats, Receipt};
 
@@ -74,7 +76,8 @@ pub(crate) fn pipeline<'py>(py: Python<'py>, stats: &PipelineStats) -> PyResult<
     Ok(dict)
 }
 
-/// Stored log records as dicts, with the keys that `enqueue` takes and those of the tables.
+/// Stored records as dicts, with the keys that `enqueue` takes and those of the tables. The name of a span or metric
+/// is its body.
 pub(crate) fn records<'py>(
     py: Python<'py>,
     entries: &[Entry],
@@ -83,30 +86,102 @@ pub(crate) fn records<'py>(
     let scopes = tables.scopes();
     let records = PyList::empty(py);
     for entry in entries {
-        let view = entry.log();
-        let header = view.header;
+        let header = entry.record.header();
         let dict = PyDict::new(py);
         dict.set_item("seq", entry.seq)?;
         dict.set_item("id", uuid(&header.id))?;
         dict.set_item("time_unix_nano", header.time_unix_nano)?;
         dict.set_item("observed_unix_nano", header.observed_unix_nano)?;
         dict.set_item("severity", header.severity)?;
-        dict.set_item("level", view.level())?;
         dict.set_item("levelno", header.levelno)?;
         dict.set_item("logger", scopes.get(header.scope as usize).map_or("", |scope| &scope.name))?;
-        dict.set_item("body", view.message())?;
-        dict.set_item("event_name", (!view.event_name.is_empty()).then_some(view.event_name))?;
         dict.set_item("trace_id", hex(&header.trace_id))?;
         dict.set_item("span_id", hex(&header.span_id))?;
-        let attributes = PyDict::new(py);
-        for (key, value) in view.attributes() {
-            // The first of a name that stands there twice, as in every other sink.
-            if !attributes.contains(key)? {
-                attributes.set_item(key, object(py, value, 0)?)?;
-            }
+        match header.signal {
+            Signal::Log => log(&dict, &entry.log())?,
+            Signal::Span => span(&dict, &entry.span())?,
+            Signal::Metric => metric(&dict, &entry.metric())?,
         }
-        dict.set_item("attributes", attributes)?;
         records.append(dict)?;
+    }
+    Ok(records)
+}
+
+fn log(dict: &Bound<'_, PyDict>, view: &LogView<'_>) -> PyResult<()> {
+    dict.set_item("level", view.level())?;
+    dict.set_item("body", view.message())?;
+    dict.set_item("event_name", (!view.event_name.is_empty()).then_some(view.event_name))?;
+    dict.set_item("attributes", attributes(dict.py(), view.attributes())?)
+}
+
+fn span(dict: &Bound<'_, PyDict>, view: &SpanView<'_>) -> PyResult<()> {
+    let py = dict.py();
+    dict.set_item("signal", "span")?;
+    dict.set_item("level", "SPAN")?;
+    dict.set_item("body", view.name)?;
+    dict.set_item("event_name", py.None())?;
+    dict.set_item("attributes", attributes(py, view.attributes())?)?;
+    dict.set_item("kind", view.kind)?;
+    dict.set_item("parent_span_id", hex(&view.parent_span_id))?;
+    dict.set_item("end_unix_nano", view.end_unix_nano)?;
+    dict.set_item("status_code", view.status_code)?;
+    dict.set_item("status_message", view.status_message)?;
+    let events = PyList::empty(py);
+    for event in view.events() {
+        let told = PyDict::new(py);
+        told.set_item("name", event.name)?;
+        told.set_item("time_unix_nano", event.time_unix_nano)?;
+        told.set_item("attributes", attributes(py, event.attributes())?)?;
+        events.append(told)?;
+    }
+    dict.set_item("events", events)
+}
+
+fn metric(dict: &Bound<'_, PyDict>, view: &MetricView<'_>) -> PyResult<()> {
+    let py = dict.py();
+    dict.set_item("signal", "metric")?;
+    dict.set_item("level", "METRIC")?;
+    dict.set_item("body", view.name)?;
+    dict.set_item("event_name", py.None())?;
+    dict.set_item("attributes", PyDict::new(py))?;
+    dict.set_item("unit", view.unit)?;
+    dict.set_item("points", view.points().count())
+}
+
+fn attributes<'py, 'a>(
+    py: Python<'py>,
+    pairs: impl Iterator<Item = (&'a str, Value<'a>)>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let attributes = PyDict::new(py);
+    for (key, value) in pairs {
+        // The first of a name that stands there twice, as in every other sink.
+        if !attributes.contains(key)? {
+            attributes.set_item(key, object(py, value, 0)?)?;
+        }
+    }
+    Ok(attributes)
+}
+
+/// Records as they go on the wire: signal, resource and its schema, scope and its schema, message.
+pub(crate) fn encoded<'py>(
+    py: Python<'py>,
+    entries: &[Entry],
+    tables: &Tables,
+) -> PyResult<Bound<'py, PyList>> {
+    let (resources, scopes) = (tables.resources(), tables.scopes());
+    let records = PyList::empty(py);
+    for entry in entries {
+        let header = entry.record.header();
+        let resource = &resources[header.resource as usize];
+        let scope = &scopes[header.scope as usize];
+        records.append((
+            header.signal as u8,
+            PyBytes::new(py, &resource.encoded),
+            &resource.schema_url,
+            PyBytes::new(py, &scope.encoded),
+            &scope.schema_url,
+            PyBytes::new(py, &entry.message().concat()),
+        ))?;
     }
     Ok(records)
 }

@@ -9,6 +9,8 @@ mod exception;
 mod fields;
 mod mapping;
 mod message;
+mod numbers;
+pub(crate) mod opentelemetry;
 mod otel;
 mod places;
 mod plain;
@@ -20,7 +22,7 @@ mod values;
 
 pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
-pub(crate) use otel::set_inherited_span;
+pub(crate) use otel::{current_ids, new_span_ids, set_inherited_span, set_span_getter};
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 
 use crate::sources::Process;
@@ -46,6 +48,7 @@ pub(crate) struct Workbench {
     pub(crate) ids: IdSource,
     scopes: Vec<Option<CachedScope>>,
     pub(crate) sites: site::Sites,
+    pub(crate) origins: opentelemetry::Origins,
     /// The pipeline this thread has logged to last, as it was then.
     pub(crate) seen: Option<Seen>,
 }
@@ -80,6 +83,7 @@ impl Workbench {
             ids: IdSource::new(),
             scopes: (0..SCOPES_CACHED).map(|_| None).collect(),
             sites: site::Sites::new(),
+            origins: opentelemetry::Origins::new(),
             seen: None,
         }
     }

@@ -1,14 +1,20 @@
-//! Trace and span ids of the current OpenTelemetry span, if that package is loaded, else those that a parent process has
-//! handed down. The package is never imported by us.
+//! Trace and span ids of the current OpenTelemetry span, if that package is loaded, else of the current `telesink.span`,
+//! else those that a parent process has handed down. The package is never imported by us.
 
+use super::with_workbench;
 use crate::edge::edge;
+use crate::process;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use telesink_core::clock;
 
 static GET_CURRENT_SPAN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static MODULES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// Answers the ids of the current `telesink.span`; set with the first one, so that programs without pay one load.
+static SPAN_GETTER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// How many modules were loaded when the package was last looked for: no new module, no new look.
 static LOOKED_AT: AtomicUsize = AtomicUsize::new(0);
@@ -27,10 +33,52 @@ pub(crate) struct Ids {
 #[inline]
 pub(crate) fn current(py: Python<'_>) -> Ids {
     let current = find(py).and_then(|getter| read(getter).ok()).unwrap_or_default();
-    if current.trace_id == [0; 16] {
-        return INHERITED.get(py).copied().unwrap_or_default();
+    if current.trace_id != [0; 16] {
+        return current;
     }
-    current
+    let own = SPAN_GETTER.get(py).and_then(|getter| own(getter.bind(py)));
+    own.or_else(|| INHERITED.get(py).copied()).unwrap_or_default()
+}
+
+/// The ids as `telesink.span` keeps them: those of the trace, then those of the span.
+fn own(getter: &Bound<'_, PyAny>) -> Option<Ids> {
+    let found = getter.call0().ok()?;
+    let bytes: [u8; 24] = found.cast::<PyBytes>().ok()?.as_bytes().try_into().ok()?;
+    let (trace_id, span_id) = bytes.split_first_chunk::<16>()?;
+    Some(Ids { trace_id: *trace_id, span_id: *span_id.first_chunk::<8>()? })
+}
+
+/// Tells how to read the ids of the current `telesink.span`: 24 bytes, or None.
+#[pyfunction]
+pub(crate) fn set_span_getter(py: Python<'_>, getter: Bound<'_, PyAny>) -> PyResult<()> {
+    edge("set_span_getter", || {
+        // Somebody else was first, with the same function.
+        let _is_first = SPAN_GETTER.set(py, getter.unbind()).is_ok();
+        Ok(())
+    })
+}
+
+/// The ids that a record made here would carry: 16 bytes of the trace, 8 of the span; zeros if there is none.
+#[pyfunction]
+pub(crate) fn current_ids(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    edge("current_ids", || {
+        let ids = current(py);
+        Ok(PyBytes::new(py, &[ids.trace_id.as_slice(), &ids.span_id].concat()))
+    })
+}
+
+/// Random ids, never zero, and not those of a parent process: 16 bytes for a trace, 8 for a span.
+#[pyfunction]
+pub(crate) fn new_span_ids(py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+    edge("new_span_ids", || {
+        let ids = with_workbench(|bench| {
+            // Seeds anew in the child of a fork.
+            let _uuid = bench.ids.next_uuid7(clock::unix_nano(), process::generation());
+            [bench.ids.next_u64(), bench.ids.next_u64(), bench.ids.next_u64()]
+        });
+        let bytes = ids.unwrap_or_default().map(|id| id.max(1).to_be_bytes());
+        Ok(PyBytes::new(py, &bytes.concat()))
+    })
 }
 
 /// Gives records that belong to no span of this process these ids. Ids of zeros mean none; the first call counts.

@@ -1,13 +1,15 @@
 //! Python values to OTLP values: any value in, a bounded and marked representation out.
 
+use super::numbers::{is_number_like, long_integer, non_finite, number};
 use super::text::{self, REPR_BYTES_MAX};
-use crate::ffi::{self, small_integer};
+use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
+    PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PyMappingProxy, PySet,
+    PyString, PyTuple,
 };
 use std::borrow::Cow;
-use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, RecordBuilder};
+use telesink_core::record::encode::{KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::flag;
 use telesink_core::record::value::{
     DEPTH_MAX, Scalar, begin_list, begin_map, begin_pair, end_container, put_pair, put_scalar,
@@ -18,9 +20,6 @@ use telesink_core::redact::{REDACTED, Redaction};
 /// Most values in one record, at all depths: bounds the time of a call.
 pub(super) const NODES_MAX: usize = 10_000;
 
-/// Integers of more bits than this are not turned into decimal digits: that takes quadratic time.
-const INTEGER_BITS_MAX: usize = 14_000;
-
 /// Reads values for one record.
 pub(crate) struct ValueReader<'r> {
     redaction: &'r Redaction,
@@ -29,11 +28,19 @@ pub(crate) struct ValueReader<'r> {
     nodes: usize,
     /// The containers being read, outermost first: a cycle is a container inside itself.
     open: Vec<usize>,
+    /// Whether NaN and the infinities stay numbers.
+    keeps_non_finite: bool,
 }
 
 impl<'r> ValueReader<'r> {
     pub(crate) fn new(redaction: &'r Redaction) -> Self {
-        Self { redaction, scans_texts: true, nodes: 0, open: Vec::new() }
+        Self { redaction, scans_texts: true, nodes: 0, open: Vec::new(), keeps_non_finite: false }
+    }
+
+    /// A reader for what comes from OpenTelemetry, whose doubles may be NaN or infinite: OTLP can say that, and its own
+    /// exporters do.
+    pub(crate) fn exact(redaction: &'r Redaction) -> Self {
+        Self { keeps_non_finite: true, ..Self::new(redaction) }
     }
 
     /// A reader that hides by names alone: prompts are long, and are kept for what stands in them.
@@ -89,7 +96,8 @@ impl<'r> ValueReader<'r> {
             return Ok(());
         }
         let key = builder.fit(key, KEY_BYTES_MAX).into_owned();
-        let pair = begin_pair(builder.buffer(), ATTRIBUTE_TAG, &key);
+        let tag = builder.attribute_tag();
+        let pair = begin_pair(builder.buffer(), tag, &key);
         let written = self.value(builder, 0x12, value);
         end_nested(builder.buffer(), pair);
         written
@@ -249,6 +257,10 @@ impl<'r> ValueReader<'r> {
             return Ok(());
         }
         if let Ok(float) = value.cast::<PyFloat>() {
+            if self.keeps_non_finite {
+                put_scalar(builder.buffer(), tag, Scalar::Double(float.value()));
+                return Ok(());
+            }
             builder.mark(flag::SANITISED);
             put_scalar(builder.buffer(), tag, Scalar::Str(non_finite(float.value())));
             return Ok(());
@@ -283,67 +295,20 @@ impl<'r> ValueReader<'r> {
     }
 }
 
-/// Booleans, integers of 64 bits and finite floats, also of subclasses.
-#[inline]
-fn number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
-    if value.is_exact_instance_of::<PyInt>() {
-        return small_integer(value).map(Scalar::Int);
-    }
-    if let Ok(float) = value.cast_exact::<PyFloat>() {
-        return finite(float.value());
-    }
-    if let Ok(boolean) = value.cast_exact::<PyBool>() {
-        return Some(Scalar::Bool(boolean.is_true()));
-    }
-    if let Ok(integer) = value.cast::<PyInt>() {
-        return fitting(integer).map(Scalar::Int);
-    }
-    value.cast::<PyFloat>().ok().and_then(|float| finite(float.value()))
-}
-
-fn fitting(integer: &Bound<'_, PyInt>) -> Option<i64> {
-    integer.extract::<i64>().ok()
-}
-
-fn finite<'v>(float: f64) -> Option<Scalar<'v>> {
-    float.is_finite().then_some(Scalar::Double(float))
-}
-
-fn non_finite(float: f64) -> &'static str {
-    match float {
-        float if float.is_nan() => "NaN",
-        float if float > 0.0 => "Infinity",
-        _ => "-Infinity",
-    }
-}
-
-/// Numbers and booleans are never hidden, whatever their name: a count named `tokens` must stay a count.
-fn is_number_like(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>()
-}
-
-/// An integer past 64 bits: its digits, or its size if the digits would take too long to make. Asked of `int` itself:
-/// a subclass may say anything about its length.
-fn long_integer(builder: &mut RecordBuilder, integer: &Bound<'_, PyInt>) -> PyResult<String> {
-    let class = integer.py().get_type::<PyInt>();
-    let bits: usize = class.call_method1("bit_length", (integer,))?.extract()?;
-    if bits > INTEGER_BITS_MAX {
-        builder.mark(flag::SANITISED);
-        return Ok(format!("<integer of {bits} bits>"));
-    }
-    text::render(integer.as_any(), builder, |integer| {
-        class.call_method1("__repr__", (integer,))?.cast_into().map_err(PyErr::from)
-    })
-    .map(|text| text.to_string_lossy().into_owned())
-}
-
 /// The module of a value's class; empty if it has none that is text.
 fn module_of(value: &Bound<'_, PyAny>) -> String {
     value.get_type().module().map(|module| module.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// The fields of a named tuple by name: what a name hides must be hidden here too.
+/// The fields of a named tuple by name: what a name hides must be hidden here too. And what a read-only view of a dict
+/// (`types.MappingProxyType`) shows.
+#[inline(never)]
 pub(super) fn named_fields<'py>(value: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    if value.is_exact_instance_of::<PyMappingProxy>() {
+        let dict = PyDict::new(value.py());
+        dict.update(value.cast::<PyMapping>().ok()?).ok()?;
+        return Some(dict);
+    }
     let tuple = value.cast::<PyTuple>().ok()?;
     if tuple.is_exact_instance_of::<PyTuple>() {
         return None;

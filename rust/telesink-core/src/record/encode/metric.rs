@@ -282,15 +282,17 @@ fn put_packed(out: &mut Vec<u8>, tag: u8, values: impl ExactSizeIterator<Item = 
     values.for_each(|value| out.extend_from_slice(&value));
 }
 
+/// A half without buckets is left out, as OpenTelemetry's own exporters do.
 fn put_buckets(out: &mut Vec<u8>, tag: u8, buckets: ExponentialBuckets<'_>) {
+    if buckets.counts.is_empty() {
+        return;
+    }
     let half = begin_nested(out, tag);
     out.push(0x08);
     put_varint(out, zigzag(buckets.offset));
-    if !buckets.counts.is_empty() {
-        let counts = begin_nested(out, 0x12);
-        buckets.counts.iter().for_each(|count| put_varint(out, *count));
-        end_nested(out, counts);
-    }
+    let counts = begin_nested(out, 0x12);
+    buckets.counts.iter().for_each(|count| put_varint(out, *count));
+    end_nested(out, counts);
     end_nested(out, half);
 }
 

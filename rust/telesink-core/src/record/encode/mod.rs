@@ -83,6 +83,17 @@ impl RecordBuilder {
         self.open.clear();
     }
 
+    /// Starts a message that is no record, such as a resource, whose attributes are written under `attribute_tag`;
+    /// whatever was begun before is forgotten.
+    pub fn start_part(&mut self, bytes_max: usize, attribute_tag: u8) {
+        self.begin(bytes_max, attribute_tag, 0);
+    }
+
+    /// What was written since [`RecordBuilder::start_part`].
+    pub fn part(&self) -> &[u8] {
+        &self.bytes[HEADER_BYTES..]
+    }
+
     /// The tag that attributes are written under at the moment.
     #[inline]
     pub fn attribute_tag(&self) -> u8 {

@@ -85,9 +85,10 @@ impl RecordBuilder {
         self.bytes.extend_from_slice(&head.flags.to_le_bytes());
     }
 
-    /// How it ended. Nothing is written for a status that nobody set.
+    /// How it ended. A status that nobody set is an empty message, as OpenTelemetry's own exporters write it.
     pub fn span_status(&mut self, status: SpanStatus<'_>) {
         if status.code == 0 && status.message.is_empty() {
+            self.bytes.extend_from_slice(&[0x7a, 0x00]);
             return;
         }
         self.open_message(0x7a, 0, 0);

@@ -1,0 +1,172 @@
+//! A `ReadableSpan` becomes a record.
+
+use super::fields::{SpanFields, at};
+use super::ids::{Context, NO_PARENT_FLAGS};
+use super::{children, numbers, origin, read, words, write_attributes};
+use crate::capture::Workbench;
+use crate::capture::record::{CaptureSettings, Captured};
+use crate::capture::text;
+use crate::capture::values::ValueReader;
+use pyo3::prelude::*;
+use std::borrow::Cow;
+use telesink_core::clock;
+use telesink_core::pipeline::{Pipeline, View};
+use telesink_core::record::encode::{LinkHead, RecordBuilder, SpanHead, SpanStatus};
+use telesink_core::record::value::Scalar;
+use telesink_core::record::{Header, Signal, level};
+use telesink_core::redact::Redaction;
+
+/// Longest name that is read, in bytes.
+pub(super) const NAME_BYTES_MAX: usize = 1_024;
+
+/// Longest description of a status that is read, in bytes.
+const STATUS_BYTES_MAX: usize = 16 * 1024;
+
+/// Kinds in OTLP: those of the SDK plus one.
+const KIND_MAX: i64 = 5;
+
+/// Captures a span and hands it to `offer`. Answers without calling it if no lane wants the span.
+///
+/// # Errors
+/// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
+pub(crate) fn capture_span<T>(
+    bench: &mut Workbench,
+    pipeline: &Pipeline,
+    view: &View,
+    settings: CaptureSettings,
+    span: &Bound<'_, PyAny>,
+    offer: impl FnOnce(Captured<'_>) -> T,
+) -> PyResult<Option<T>> {
+    let fields = SpanFields::of(span)?;
+    let (resource, scope) = (fields.get(at::RESOURCE), fields.get(at::SCOPE));
+    let origin = origin::find(bench, pipeline, view, resource, scope, span.py())?;
+    if !view.wants(level::ALWAYS, &origin.name) {
+        return Ok(None);
+    }
+    let redaction = view.redaction();
+    let builder = &mut bench.builder;
+    builder.start_span(settings.record_bytes_max);
+    let context = match fields.get(at::CONTEXT) {
+        Some(context) => Some(Context::read(context)?),
+        None => None,
+    };
+    write_head(builder, &fields, context.as_ref(), redaction)?;
+    let mut reader = ValueReader::exact(redaction);
+    if origin.scope == 0 {
+        builder.attribute("otel.scope.name", Scalar::Str(&origin.name));
+    }
+    write_attributes(builder, &mut reader, fields.get(at::ATTRIBUTES))?;
+    let events = write_events(builder, &mut reader, fields.get(at::EVENTS), redaction)?;
+    let links = write_links(builder, &mut reader, fields.get(at::LINKS))?;
+    builder.dropped_children(events, links);
+    write_status(builder, fields.get(at::STATUS), redaction)?;
+    let observed = clock::unix_nano();
+    let header = Header {
+        signal: Signal::Span,
+        severity: 0,
+        flags: 0,
+        time_unix_nano: numbers::unsigned(fields.get(at::START_TIME)),
+        observed_unix_nano: observed,
+        id: bench.ids.next_uuid7(observed, settings.generation),
+        trace_id: context.as_ref().map_or([0; 16], |context| context.trace_id),
+        span_id: context.as_ref().map_or([0; 8], |context| context.span_id),
+        resource: origin.resource,
+        scope: origin.scope,
+        levelno: level::ALWAYS,
+    };
+    let record = bench.builder.finish_span(header);
+    Ok(Some(offer(Captured { record, levelno: level::ALWAYS, logger: Cow::Borrowed(&origin.name) })))
+}
+
+fn write_head(
+    builder: &mut RecordBuilder,
+    fields: &SpanFields<'_>,
+    context: Option<&Context<'_>>,
+    redaction: &Redaction,
+) -> PyResult<()> {
+    let (parent_span_id, flags) = match fields.get(at::PARENT) {
+        Some(parent) => {
+            let parent = Context::read(parent)?;
+            (parent.span_id, parent.flags())
+        }
+        None => ([0; 8], NO_PARENT_FLAGS),
+    };
+    let trace_state = match context {
+        Some(context) => context.trace_state()?,
+        None => String::new(),
+    };
+    let kind = numbers::member(fields.get(at::KIND))?;
+    let name = words(fields.get(at::NAME), NAME_BYTES_MAX, builder)?;
+    builder.span_head(&SpanHead {
+        name: &redaction.redact_text(&name),
+        kind: kind.map_or(0, |kind| kind.saturating_add(1).clamp(0, KIND_MAX) as u8),
+        parent_span_id,
+        trace_state: &trace_state,
+        end_unix_nano: numbers::unsigned(fields.get(at::END_TIME)),
+        flags,
+    });
+    Ok(())
+}
+
+/// Answers how many events are missing, here or where the span comes from.
+fn write_events(
+    builder: &mut RecordBuilder,
+    reader: &mut ValueReader<'_>,
+    events: Option<&Bound<'_, PyAny>>,
+    redaction: &Redaction,
+) -> PyResult<u32> {
+    let (events, mut dropped) = children(events)?;
+    for event in events {
+        let time = numbers::unsigned(read!(&event, "_timestamp", "timestamp")?.as_ref());
+        let name = read!(&event, "_name", "name")?;
+        let name = words(name.as_ref(), NAME_BYTES_MAX, builder)?;
+        let name = text::callers_name(&name, builder);
+        if builder.open_event(time, &redaction.redact_text(&name)) {
+            write_attributes(builder, reader, read!(&event, "_attributes", "attributes")?.as_ref())?;
+            builder.close_child();
+        } else {
+            dropped = dropped.saturating_add(1);
+        }
+    }
+    Ok(dropped)
+}
+
+fn write_links(
+    builder: &mut RecordBuilder,
+    reader: &mut ValueReader<'_>,
+    links: Option<&Bound<'_, PyAny>>,
+) -> PyResult<u32> {
+    let (links, mut dropped) = children(links)?;
+    for link in links {
+        let Some(context) = read!(&link, "_context", "context")? else { continue };
+        let context = Context::read(&context)?;
+        // The SDK's own exporter sends no trace state of a link.
+        let head = LinkHead {
+            trace_id: context.trace_id,
+            span_id: context.span_id,
+            trace_state: "",
+            flags: context.flags(),
+        };
+        if builder.open_link(&head) {
+            write_attributes(builder, reader, read!(&link, "_attributes", "attributes")?.as_ref())?;
+            builder.close_child();
+        } else {
+            dropped = dropped.saturating_add(1);
+        }
+    }
+    Ok(dropped)
+}
+
+fn write_status(
+    builder: &mut RecordBuilder,
+    status: Option<&Bound<'_, PyAny>>,
+    redaction: &Redaction,
+) -> PyResult<()> {
+    let Some(status) = status else { return Ok(()) };
+    let code = numbers::member(read!(status, "_status_code", "status_code")?.as_ref())?;
+    let message = read!(status, "_description", "description")?;
+    let message = words(message.as_ref(), STATUS_BYTES_MAX, builder)?;
+    let message = redaction.redact_text(&message);
+    builder.span_status(SpanStatus { code: code.unwrap_or(0).clamp(0, 2) as u8, message: &message });
+    Ok(())
+}
