@@ -147,7 +147,11 @@ impl Worker {
             }
             if self.batch.is_empty() {
                 if self.is_closing && self.lane.is_closed.load(Ordering::Acquire) && !self.lane.has_work() {
-                    return;
+                    if self.coalesce.as_ref().is_none_or(Coalesce::is_empty) {
+                        return;
+                    }
+                    // An eviction has emptied the queue since it was looked at.
+                    continue;
                 }
                 self.sleep_idle(now);
                 continue;

@@ -36,6 +36,9 @@ pub trait Merge: Send {
     /// How a record belongs to others.
     fn part(&self, record: &Record) -> Part;
 
+    /// Whether two records of one key tell of one thing: a program may use a name again in another group.
+    fn is_same(&self, earlier: &Record, later: &Record) -> bool;
+
     /// One record that says what both say; of two words on one field the later one holds.
     fn join(&mut self, earlier: &Record, later: &Record) -> Record;
 

@@ -65,9 +65,10 @@ impl Groups {
         }
     }
 
-    /// Takes out the group that was not used for the longest time, if there are too many.
+    /// Takes out the group that was not used for the longest time, if there are too many, or if they are too large: the
+    /// only one as well, which would grow with every word on it.
     pub(super) fn pop_excess(&mut self) -> Option<Group> {
-        if self.known.len() <= GROUPS_MAX && (self.bytes <= BYTES_MAX || self.known.len() <= 1) {
+        if self.known.len() <= GROUPS_MAX && self.bytes <= BYTES_MAX {
             return None;
         }
         let (_, key) = self.order.pop_first()?;

@@ -88,6 +88,11 @@ impl Coalesce {
         self.due.first_key_value().map(|(_, (at, _))| *at)
     }
 
+    /// Whether nothing is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held_records == 0
+    }
+
     /// Lets go of what has waited long enough.
     pub(super) fn due(&mut self, now: Instant, out: &mut Vec<Entry>) {
         while let Some(first) = self.due.first_entry()
@@ -111,7 +116,7 @@ impl Coalesce {
     }
 
     fn push_member(&mut self, key: MemberKey, entry: Entry, now: Instant, out: &mut Vec<Entry>) {
-        let held = self.members.remove(&key);
+        let held = self.take_same(key, &entry, out);
         let before = held.as_ref().map(|held| (held.group, held.due));
         let entry = match held {
             Some(held) => {
@@ -120,7 +125,7 @@ impl Coalesce {
                 let record = self.merge.join(&held.entry.record, &entry.record);
                 joined(held.entry, &entry, record)
             }
-            None => match self.recent.get(key) {
+            None => match self.recent.get(key).filter(|sent| self.merge.is_same(sent, &entry.record)) {
                 Some(sent) => Entry { record: self.merge.join(sent, &entry.record), ..entry },
                 None => entry,
             },
@@ -147,6 +152,19 @@ impl Coalesce {
             // Nothing but the later word knew the right group; the other may have waited for this member.
             self.wait_for_group(left, now);
         }
+    }
+
+    /// Takes out what is held of a member; something else that has the same name is let go.
+    fn take_same(&mut self, key: MemberKey, entry: &Entry, out: &mut Vec<Entry>) -> Option<Held> {
+        let held = self.members.remove(&key)?;
+        if self.merge.is_same(&held.entry.record, &entry.record) {
+            return Some(held);
+        }
+        self.due.remove(&held.due);
+        self.close(held.group);
+        self.count_out(&held.entry);
+        self.let_go(key, held.group, held.entry, out);
+        None
     }
 
     fn push_group(&mut self, key: GroupKey, entry: Entry, now: Instant, out: &mut Vec<Entry>) {

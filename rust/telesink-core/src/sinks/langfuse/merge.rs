@@ -42,18 +42,32 @@ impl Merge for EventMerge {
         }
     }
 
+    fn is_same(&self, earlier: &Record, later: &Record) -> bool {
+        if earlier.header().trace_id == later.header().trace_id {
+            return true;
+        }
+        let trace = |record| Event::read(record, &[]).and_then(|event| event.text("traceId"));
+        // One that names no trace leaves it to the other.
+        trace(earlier).is_none() || trace(later).is_none()
+    }
+
     fn join(&mut self, earlier: &Record, later: &Record) -> Record {
         let (Some(first), Some(last)) = (Event::read(earlier, &[]), Event::read(later, &[])) else {
             return later.clone();
         };
-        // The create says what it is and when it began, whenever it comes.
+        // The create says what it is and when it began, whenever it comes; an update is the later word on the rest.
         let is_create = |event: &Event<'_>| event.kind.role != Role::Update;
-        let origin = if !is_create(&first) && is_create(&last) { &last } else { &first };
+        let is_overtaken = !is_create(&first) && is_create(&last);
+        let origin = if is_overtaken { &last } else { &first };
         let builder = &mut self.builder;
         builder.start(JOINED_BYTES_MAX);
         builder.severity(last.header.severity, "");
         let body = begin_map(builder.buffer(), 0x2a);
-        join_pairs(builder.buffer(), first.body, last.body);
+        if is_overtaken {
+            join_pairs(builder.buffer(), last.body, first.body);
+        } else {
+            join_pairs(builder.buffer(), first.body, last.body);
+        }
         if origin.kind.role == Role::Create && first.field("startTime").or(last.field("startTime")).is_none()
         {
             let started = iso::text(origin.header.time_unix_nano);

@@ -45,6 +45,32 @@ fn the_create_says_what_it_is_and_when_it_began_whichever_comes_first() {
 }
 
 #[test]
+fn an_update_that_overtakes_its_create_is_the_later_word_on_it() {
+    let update =
+        observation("span-update", &json!({"output": "done", "level": "ERROR", "metadata": {"a": 2}}));
+    let create = observation(
+        "span-create",
+        &json!({"output": "none yet", "level": "DEFAULT", "metadata": {"a": 1, "b": 1}}),
+    );
+
+    let body = body(&joined(&update, &create));
+
+    assert_eq!((&body["output"], &body["level"]), (&json!("done"), &json!("ERROR")));
+    assert_eq!(body["metadata"], json!({"a": 2, "b": 1}));
+}
+
+#[test]
+fn an_id_in_another_trace_names_something_else_unless_one_names_no_trace() {
+    let here = record(&observation("span-create", &json!({})));
+    let there = record(&observation("span-create", &json!({"traceId": "another"})));
+    let nowhere = record(&json!({"type": "span-update", "body": {"id": SPAN, "output": 1}}));
+    let merge = EventMerge::default();
+
+    assert!(!merge.is_same(&here, &there));
+    assert!(merge.is_same(&here, &here) && merge.is_same(&here, &nowhere) && merge.is_same(&nowhere, &there));
+}
+
+#[test]
 fn the_envelope_of_the_later_event_is_kept_so_that_no_id_is_used_twice() {
     let first = observation("span-create", &json!({}));
     let mut last = observation("span-update", &json!({}));
