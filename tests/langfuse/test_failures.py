@@ -121,6 +121,20 @@ def test_secrets_that_a_server_repeats_are_not_shown(server, make_ingest):
     assert "sk-lf-secret" not in repr(ingest)
 
 
+def test_secrets_that_a_server_repeats_about_one_item_are_not_shown(server, make_ingest, tmp_path):
+    error = {"id": "e", "status": 400, "message": "you sent sk-lf-secret"}
+    server.answer(CLASSIC, Answer(207, {"successes": [], "errors": [error]}))
+    letters = tmp_path / "refused.ndjson"
+    ingest = make_ingest(mode="legacy", dead_letter=str(letters))
+    ingest.enqueue({**event(), "id": "e"})
+
+    stats = settled(ingest)
+
+    assert "you sent ***" in stats.last_error
+    assert "you sent ***" in letters.read_text()
+    assert "sk-lf-secret" not in stats.last_error + letters.read_text()
+
+
 def test_an_event_that_the_server_refuses_costs_only_itself(server, make_ingest, tmp_path):
     """A whole request is refused; halved until the one stands alone."""
     ingest = make_ingest(mode="otlp", linger_seconds=60, dead_letter=str(tmp_path / "refused.ndjson"))

@@ -1,5 +1,7 @@
 """Which form a server takes: found out, kept, changed, and nothing lost on the way."""
 
+import json
+
 import pytest
 from langfuse_server import CLASSIC, SCORES, SPANS, Answer, attributes
 
@@ -54,6 +56,21 @@ def test_the_form_that_was_found_is_kept(make_server, make_ingest, status):
 
     assert len(server.requests(SPANS)) == 1
     assert len(server.items) == 3
+
+
+def test_a_path_that_is_missing_for_a_while_changes_nothing_where_spans_were_taken(server, make_ingest):
+    """The ids of spans and of classic events differ: one observation would become two."""
+    ingest = make_ingest()
+    ingest.enqueue(observation("event-create", 0))
+    settled(ingest)
+    server.answer(SPANS, *[Answer(404, "no such service")] * 2)
+    ingest.enqueue(observation("event-create", 1))
+
+    stats = settled(ingest)
+
+    assert (stats.delivered, stats.dropped) == (2, {})
+    assert (len(server.spans), server.items) == (2, [])
+    assert "404" in stats.last_error
 
 
 def test_H15_a_server_that_accepts_no_classic_events_gets_spans(make_server, make_ingest):
@@ -157,6 +174,17 @@ def test_H3_items_of_a_batch_are_settled_one_by_one(server, make_ingest, tmp_pat
     assert "http_404" in letters
 
 
+def test_an_item_that_is_put_off_says_why(server, make_ingest):
+    server.item_status = {"busy": [503]}
+    ingest = make_ingest(mode="legacy")
+    ingest.enqueue(observation("event-create", name="busy"))
+
+    stats = settled(ingest)
+
+    assert stats.delivered == 1
+    assert "put 1 records off: item with status 503: status 503: in detail" in stats.last_error
+
+
 def test_H16_batches_stay_below_the_servers_limit(server, make_ingest):
     ingest = make_ingest(mode="legacy", linger_seconds=60)
     for number in range(12):
@@ -210,6 +238,27 @@ def test_scores_go_one_by_one_where_no_lists_are_taken_and_a_wrong_one_costs_onl
 
     assert (stats.delivered, stats.dropped) == (4, {"poison": 1})
     assert [score["value"] for score in server.scores] == [0, 1, 3, 4]
+
+
+def test_a_wrong_score_does_not_have_all_later_ones_go_one_by_one(server, make_ingest):
+    ingest = make_ingest(linger_seconds=60)
+    for values in ([{"odd": 1}, 1], [2, 3, 4]):
+        for value in values:
+            ingest.enqueue({"type": "score-create", "body": {"traceId": "t", "name": "n", "value": value}})
+        settled(ingest)
+
+    assert [score["value"] for score in server.scores] == [1, 2, 3, 4]
+    assert json.loads(server.requests(SCORES)[-1].body)[0]["value"] == 2
+
+
+def test_a_probe_that_is_refused_costs_no_score(server, make_ingest):
+    server.answer(SPANS, Answer(400, "there is nothing in it"))
+    ingest = make_ingest()
+    ingest.enqueue({"type": "score-create", "body": {"traceId": "t", "name": "n", "value": 1}})
+
+    stats = settled(ingest)
+
+    assert (stats.delivered, stats.dropped) == (1, {})
 
 
 def test_H3_scores_that_are_rejected_are_counted_and_not_sent_again(server, make_ingest):

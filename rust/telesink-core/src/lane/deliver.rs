@@ -80,6 +80,7 @@ impl Worker {
                     }
                     // A sink that takes nothing at all must not be asked again and again.
                     let is_idle = offered.is_empty();
+                    let why = outcome.notice.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                     let mut rest = self.accept(offered, outcome);
                     let is_put_off = is_idle || !rest.is_empty();
                     rest.extend(unsent);
@@ -88,7 +89,8 @@ impl Worker {
                         continue;
                     }
                     // Put off, not refused: offered again, but not in a busy loop.
-                    let error = WriteError::retry(format!("the destination put {} records off", rest.len()));
+                    let error =
+                        WriteError::retry(format!("the destination put {} records off{why}", rest.len()));
                     (rest, error)
                 }
                 Err(error) => (entries, error),

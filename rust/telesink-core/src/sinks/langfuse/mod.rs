@@ -2,12 +2,13 @@
 //!
 //! Read in this order: [`names`] (which field becomes which attribute), [`event`] (an entry as an event), [`merge`]
 //! (events of one observation become one), [`span`] and [`request`] (spans), [`classic`], [`scores`], [`reply`] (what
-//! the answers say of each entry), [`sink`] (which form a server takes), [`plan`] (the DSN).
+//! the answers say of each entry), [`sink`] (which form a server takes), [`paths`], [`plan`] (the DSN).
 
 mod classic;
 mod event;
 mod merge;
 mod names;
+mod paths;
 mod plan;
 mod reply;
 mod request;

@@ -28,7 +28,7 @@ enum Fate {
     #[default]
     Unknown,
     Taken,
-    Retry,
+    Retry(String),
     NotAccepted,
     Refused(String, String),
 }
@@ -38,7 +38,7 @@ impl Fate {
         match self {
             Fate::Unknown => 0,
             Fate::Taken => 1,
-            Fate::Retry => 2,
+            Fate::Retry(_) => 2,
             Fate::NotAccepted => 3,
             Fate::Refused(..) => 4,
         }
@@ -90,7 +90,10 @@ fn collect(fates: Vec<Fate>, strays: usize) -> ClassicReply {
         match fate {
             Fate::Taken => {}
             Fate::Unknown => unknown += 1,
-            Fate::Retry => reply.outcome.retry.push(index),
+            Fate::Retry(why) => {
+                reply.outcome.notice.get_or_insert(why);
+                reply.outcome.retry.push(index);
+            }
             Fate::NotAccepted => reply.not_accepted.push(index),
             Fate::Refused(code, text) => reply.outcome.refused.push(Refusal { index, code, text }),
         }
@@ -105,7 +108,7 @@ fn fate_of(item: &Value) -> Fate {
     match status {
         200..300 => Fate::Taken,
         // Keys can be given their rights back; the others may pass by themselves.
-        401 | 403 | 408 | 425 | 429 | 500.. => Fate::Retry,
+        401 | 403 | 408 | 425 | 429 | 500.. => Fate::Retry(format!("item with status {status}: {text}")),
         _ if text.to_lowercase().contains(NOT_ACCEPTED) => Fate::NotAccepted,
         _ => Fate::Refused(format!("http_{status}"), text),
     }

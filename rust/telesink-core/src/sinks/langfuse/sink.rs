@@ -2,32 +2,18 @@
 
 use super::classic::ClassicBatch;
 use super::event::Event;
+use super::paths::{Path, STATUSES, is_missing};
 use super::plan::{Mode, Target};
 use super::reply::{self, ClassicReply, UNREADABLE_CHARACTERS_MAX};
 use super::{request, scores};
 use crate::error::{WriteError, WriteErrorKind};
-use crate::http::{Action, Client, Endpoint, Reply, Request, StatusTable, gzip};
+use crate::http::{Client, Reply, Request, gzip};
 use crate::record::event::Role;
+use crate::record::value::Value;
 use crate::record::view::LogView;
 use crate::record::{Record, Signal};
 use crate::sinks::{Batch, Limits, Outcome, Refusal, Route, Sink};
 use std::sync::Arc;
-
-/// What a status means. Keys and rights can be mended, and so can paths; what the server does not take is looked at
-/// record by record.
-pub(super) const STATUSES: StatusTable = StatusTable {
-    rows: &[
-        (200..=299, Action::Accept),
-        (400..=400, Action::Reject),
-        (408..=408, Action::Retry),
-        (413..=413, Action::Reject),
-        (422..=422, Action::Reject),
-        (425..=425, Action::Retry),
-        (429..=429, Action::Retry),
-        (500..=599, Action::Retry),
-    ],
-    other: Action::Hold,
-};
 
 /// Most bytes kept between two requests: one of the usual size.
 const KEPT_BYTES_MAX: usize = 10 << 20;
@@ -101,6 +87,14 @@ impl LangfuseSink {
         Ok(())
     }
 
+    /// The same before records are written that no probe can say anything about: one that is refused has found the path.
+    fn find_form(&mut self) -> Result<(), WriteError> {
+        match self.find_out() {
+            Err(error) if error.kind == WriteErrorKind::Reject => Ok(()),
+            answer => answer,
+        }
+    }
+
     /// Spans, and classic events that stand for them.
     fn write_events(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         // Each form at most once: a server that takes neither answers with a hold.
@@ -137,7 +131,7 @@ impl LangfuseSink {
         Ok(Ok(Outcome {
             unsent: batch.entries.len() - count,
             rejected_by_server: rejected.min(count),
-            notice: notice(rejected, &why),
+            notice: self.notice(rejected, why),
             ..Outcome::default()
         }))
     }
@@ -164,6 +158,11 @@ impl LangfuseSink {
             }
             self.judge(&answer)?;
             read = self.readable(&answer, reply::classic(&answer.body, &items, count))?;
+            let outcome = &mut read.outcome;
+            for said in outcome.refused.iter_mut().map(|refusal| &mut refusal.text).chain(&mut outcome.notice)
+            {
+                *said = self.target.without_secret(std::mem::take(said));
+            }
             self.is_known = read.not_accepted.is_empty();
         }
         read.outcome.refused.extend(strangers);
@@ -204,10 +203,12 @@ impl LangfuseSink {
             Form::Spans => Form::Classic,
             Form::Classic => Form::Spans,
         };
-        self.lacks[self.form as usize] = true;
-        if self.target.mode != Mode::Auto {
+        // A server that has taken spans will again: what answers is a proxy, or a server that is being replaced.
+        let has_taken_spans = self.form == Form::Spans && self.is_known;
+        if self.target.mode != Mode::Auto || has_taken_spans {
             return self.judge(missing);
         }
+        self.lacks[self.form as usize] = true;
         if self.lacks == [true; 2] {
             return Err(self.neither());
         }
@@ -226,7 +227,7 @@ impl LangfuseSink {
     }
 
     fn write_sdk_logs(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
-        self.find_out()?;
+        self.find_form()?;
         if self.form == Form::Classic
             && let Ok(reply) = self.write_classic(batch)?
         {
@@ -241,7 +242,7 @@ impl LangfuseSink {
 
     /// Scores. Their traces are named as this server knows them, so its form has to be known first.
     fn write_scores(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
-        self.find_out()?;
+        self.find_form()?;
         let is_mapped = self.form == Form::Spans;
         let defaults = &self.target.defaults;
         let events = batch.entries.iter().filter_map(Event::of_entry);
@@ -252,6 +253,8 @@ impl LangfuseSink {
             let unsent = batch.entries.len() - 1;
             let refused = match self.judge(&answer) {
                 Err(error) if error.kind == WriteErrorKind::Reject => {
+                    // The list may have been refused for this one alone.
+                    self.takes_no_lists = false;
                     vec![Refusal { index: 0, code: error.code, text: error.message }]
                 }
                 judged => judged.map(|()| Vec::new())?,
@@ -271,7 +274,7 @@ impl LangfuseSink {
         Ok(Outcome {
             unsent: batch.entries.len() - count,
             rejected_by_server: rejected.min(count),
-            notice: notice(rejected, &why),
+            notice: self.notice(rejected, why),
             ..Outcome::default()
         })
     }
@@ -291,6 +294,11 @@ impl LangfuseSink {
             status @ (401 | 403) => error.about(format!("http_{status}"), ""),
             _ => error,
         })
+    }
+
+    fn notice(&self, rejected: usize, why: String) -> Option<String> {
+        let why = self.target.without_secret(why);
+        (rejected > 0).then(|| format!("the server rejected {rejected} records: {why}"))
     }
 
     /// What was read of an answer, or an error that keeps the beginning of what could not be. Sent again: ids make that
@@ -336,7 +344,10 @@ impl Sink for LangfuseSink {
             Signal::Metric => return None,
             Signal::Log => {}
         }
-        let role = crate::record::event::event_type(LogView::new(record, &[]).event_name)?.role;
+        let view = LogView::new(record, &[]);
+        // A log record may be called like an event; what makes one is its body.
+        let Value::Map(_) = view.body else { return None };
+        let role = crate::record::event::event_type(view.event_name)?.role;
         match (role, self.target.mode) {
             (Role::SdkLog, Mode::Otlp) => None,
             (_, Mode::Legacy) => Some(Route::Traces),
@@ -353,32 +364,6 @@ impl Sink for LangfuseSink {
             _ => self.write_events(batch),
         }
     }
-}
-
-/// Which path of the server.
-#[derive(Debug, Clone, Copy)]
-enum Path {
-    Spans,
-    Classic,
-    Scores,
-}
-
-impl Path {
-    fn endpoint(self, target: &Target) -> &Endpoint {
-        match self {
-            Path::Spans => &target.spans,
-            Path::Classic => &target.classic,
-            Path::Scores => &target.scores,
-        }
-    }
-}
-
-fn is_missing(reply: &Reply) -> bool {
-    matches!(reply.status, 404 | 405)
-}
-
-fn notice(rejected: usize, why: &str) -> Option<String> {
-    (rejected > 0).then(|| format!("the server rejected {rejected} records: {why}"))
 }
 
 fn unrouted(index: usize, what: &str) -> Refusal {

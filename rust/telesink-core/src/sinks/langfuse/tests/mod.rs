@@ -3,6 +3,7 @@
 mod forms;
 mod merging;
 mod replies;
+mod routes;
 mod spans;
 
 use super::event::Event;

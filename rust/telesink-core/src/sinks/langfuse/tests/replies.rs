@@ -40,6 +40,7 @@ fn h3_items_are_settled_one_by_one() {
                 refused(4, "http_404", "{\"what\":\"trace\"}"),
             ],
             retry: vec![2, 3],
+            notice: Some("item with status 500: oops".to_owned()),
             ..Outcome::default()
         }
     );
