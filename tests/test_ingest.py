@@ -97,6 +97,13 @@ BAD = {
     "a start that is no time": span(startTime="soon"),
     "an end that is a number": span(endTime=7),
     "a naive datetime": span(startTime=dt.datetime(2026, 1, 1)),  # noqa: DTZ001
+    "a day that its month does not have": span(startTime="2026-02-30T00:00:00Z"),
+    "an hour that no day has": span(startTime="2026-01-31T24:00:00Z"),
+    "a moment before 1970": span(startTime="1969-12-31T23:59:59Z"),
+    "a datetime before 1970": span(startTime=dt.datetime(1960, 1, 1, tzinfo=dt.UTC)),
+    "a moment after 2262": span(endTime="2300-01-01T00:00:00Z"),
+    "a time that its type does not have": {"type": "trace-create", "body": {"startTime": "soon"}},
+    "an id that its type does not have": {"type": "sdk-log", "body": {"log": 1, "traceId": 7}},
     "an update of nobody knows what": {"type": "span-update", "body": {"output": 1}},
 }
 
@@ -118,6 +125,13 @@ def test_values_of_any_kind_cost_no_event(ingest, number):
     assert ingest.enqueue(span(input=value, metadata={"k": [value]}))
 
     assert len(kept(ingest)) == 1
+
+
+def test_a_name_with_half_of_a_character_is_mended_like_other_names(ingest):
+    ingest.enqueue(span(**{"\ud800odd": "text"}, name="n"))
+
+    [record] = kept(ingest)
+    assert sorted(record["body"]) == ["id", "name", "traceId", "\ufffdodd"]
 
 
 def test_a_mapping_that_raises_is_refused_and_nothing_is_raised(ingest):
@@ -192,6 +206,22 @@ def test_a_sample_is_decided_by_the_trace_and_counted():
     stats = ingest.stats()
     assert stats.rejected == {"sampled_out": 1_200 - stats.accepted}
     assert ingest.enqueue({"type": "score-create", "body": {"sessionId": "s", "name": "n", "value": 1}})
+    ingest.close(timeout_seconds=0.1)
+
+
+def test_what_names_no_trace_is_left_out_with_its_observation():
+    ingest = telesink.Ingest("http://localhost:1", KEYS, sample_rate=0.0, linger_seconds=60)
+    later = [
+        {"type": "span-update", "body": {"id": "step", "output": 1}},
+        {"type": "score-create", "body": {"observationId": "step", "name": "n", "value": 1}},
+    ]
+
+    before = [ingest.enqueue(event) for event in later]
+    ingest.enqueue(span(id="step"))
+    after = [ingest.enqueue(event) for event in later]
+
+    assert (before, after) == ([True, True], [False, False])
+    assert ingest.stats().rejected == {"sampled_out": 3}
     ingest.close(timeout_seconds=0.1)
 
 
@@ -309,6 +339,10 @@ def test_a_field_of_a_typed_event_that_is_none_is_not_sent():
         (
             {"type": "score-create", "body": {"name": "n", "value": 1, "dataType": "CATEGORICAL"}},
             "body.value: is a int, expected text",
+        ),
+        (
+            {"type": "score-create", "body": {"name": "n", "value": float("nan"), "dataType": "NUMERIC"}},
+            "body.value: is nan, expected a number",
         ),
         ({"type": "sdk-log", "body": {}}, "body.log: is missing"),
         ({**span(), "timestamp": 7}, "timestamp: is a int, expected a datetime or ISO 8601 text"),

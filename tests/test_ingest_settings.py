@@ -119,6 +119,26 @@ def test_an_argument_comes_before_telesinks_variable_and_that_before_langfuses(m
     assert ingest._options["environment"] == "argument"
 
 
+def test_what_stands_in_the_dsn_comes_before_defaults_and_variables(monkeypatch):
+    monkeypatch.setenv("LANGFUSE_TRACING_ENVIRONMENT", "from-variable")
+    monkeypatch.setenv("LANGFUSE_RELEASE", "1.2")
+
+    _, ingest = target("langfuse://pk:sk@localhost:1?mode=legacy&environment=mine")
+
+    assert ingest._options == {"release": "1.2"}
+
+
+def test_a_mode_that_is_given_twice_is_an_error():
+    with pytest.raises(telesink.ConfigError, match="`mode`"):
+        telesink.Ingest("langfuse://pk:sk@localhost:1?mode=legacy", mode="otlp")
+
+
+def test_tracing_that_is_switched_off_needs_no_keys(monkeypatch):
+    monkeypatch.setenv("LANGFUSE_TRACING_ENABLED", "false")
+
+    assert telesink.Ingest().enqueue(span()) is False
+
+
 def test_tracing_may_be_switched_off_by_its_variable(monkeypatch):
     monkeypatch.setenv("LANGFUSE_TRACING_ENABLED", "false")
 

@@ -5,9 +5,10 @@ The rules are those of the ingestion API (versions 3 and 4): types, ids, times, 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from telesink._secret import has_surrogate
 
@@ -44,7 +45,10 @@ _SCORES = ("NUMERIC", "BOOLEAN", "CATEGORICAL", "TEXT", "CORRECTION")
 _SOURCES = ("API", "EVAL", "ANNOTATION")
 _KINDS = ("SPAN", "GENERATION", "EVENT")
 _ENVIRONMENT = re.compile(r"(?!langfuse)[a-z0-9_-]{1,40}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|z|[+-]\d\d(:?\d\d)?)")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,9})?)?(Z|z|[+-]\d\d(:?[0-5]\d)?)")
+# What nanoseconds since 1970 can say, in 63 bits.
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime(2262, 4, 11, tzinfo=UTC)
 _SHOWN_CHARACTERS_MAX = 60
 
 
@@ -129,12 +133,29 @@ def _id(value: object) -> Iterator[str]:
 
 def _moment(value: object) -> Iterator[str]:
     if isinstance(value, datetime):
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             yield ": is a datetime without an offset, expected an aware one"
+            return
+        at: datetime | None = value
     elif not isinstance(value, str):
         yield f": is a {_kind(value)}, expected a datetime or ISO 8601 text"
-    elif not _MOMENT.fullmatch(value):
+        return
+    else:
+        at = _read_moment(value)
+    if at is None:
         yield f": is {_shown(value)}, expected ISO 8601 with an offset, as in 2026-01-31T12:00:00Z"
+    elif not _FIRST <= at < _LAST:
+        yield f": is {_shown(value)}, expected a moment from 1970 to 2262"
+
+
+def _read_moment(text: str) -> datetime | None:
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        # A day that its month does not have, and the like.
+        return None
 
 
 def _text(value: object) -> Iterator[str]:
@@ -204,9 +225,19 @@ def _one_of(*words: str) -> Callable[[object], Iterator[str]]:
     return rule
 
 
-_TRACE = {
+# What is read of every body, whatever its type.
+_EVERY = {
     "id": _id,
+    "traceId": _id,
+    "observationId": _id,
+    "parentObservationId": _id,
     "timestamp": _moment,
+    "startTime": _moment,
+    "endTime": _moment,
+    "completionStartTime": _moment,
+}
+_TRACE = {
+    **_EVERY,
     "name": _name,
     "externalId": _text,
     "sessionId": _text,
@@ -218,20 +249,15 @@ _TRACE = {
     "tags": _texts,
 }
 _OBSERVATION = {
-    "id": _id,
-    "traceId": _id,
-    "parentObservationId": _id,
+    **_EVERY,
     "name": _text,
-    "startTime": _moment,
     "level": _one_of(*_LEVELS),
     "statusMessage": _text,
     "version": _text,
     "environment": _environment,
 }
-_SPAN = {**_OBSERVATION, "endTime": _moment}
 _GENERATION = {
-    **_SPAN,
-    "completionStartTime": _moment,
+    **_OBSERVATION,
     "model": _text,
     "modelParameters": _mapping,
     "usage": _mapping,
@@ -241,11 +267,9 @@ _GENERATION = {
     "promptVersion": _whole,
 }
 _SCORE = {
-    "id": _id,
+    **_EVERY,
     "name": _text,
-    "traceId": _id,
     "sessionId": _id,
-    "observationId": _id,
     "datasetRunId": _text,
     "comment": _text,
     "environment": _environment,
@@ -258,10 +282,10 @@ _SCORE = {
 _BY_TYPE: dict[object, Mapping[str, Callable[[Any], Iterator[str]]]] = {
     "trace-create": _TRACE,
     "event-create": _OBSERVATION,
-    "span-create": _SPAN,
-    "span-update": _SPAN,
+    "span-create": _OBSERVATION,
+    "span-update": _OBSERVATION,
     "score-create": _SCORE,
-    "sdk-log": {"id": _id},
+    "sdk-log": _EVERY,
     "observation-create": {**_GENERATION, "type": _one_of(*_KINDS)},
     "observation-update": {**_GENERATION, "type": _one_of(*_KINDS)},
 }
@@ -273,7 +297,10 @@ def _rules(kind: object) -> Mapping[str, Callable[[Any], Iterator[str]]]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, float):
+        # JSON has no NaN and no infinity.
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _kind(value: object) -> str:

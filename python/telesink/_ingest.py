@@ -47,7 +47,7 @@ class Ingest:
     :param mode: ``auto`` (spans where the server takes them, else classic batches), ``otlp`` or ``legacy``.
     :param settings: how; by default :class:`telesink.Settings` as read from the environment.
     :param missing_keys: ``raise`` a ConfigError without keys, or ``disable``: events go nowhere, which is
-        warned of once.
+        warned of once. Neither where ``LANGFUSE_TRACING_ENABLED`` is false: then nothing is sent anyway.
     :param mask: called as ``mask(data=value)`` with every ``input``, ``output`` and ``metadata`` of a body,
         on the calling thread; its answer is sent instead. Where it raises, nothing of the value is sent.
     :param sample_rate: the share of traces to keep, from 0 to 1, decided by the trace's id alone.
@@ -90,19 +90,19 @@ class Ingest:
         self._sample_rate = _sample_rate(sample_rate)
         base, own = settled(settings, None, options)
         self._settings = with_variables(base)
-        self._options = {"mode": mode, **completed(own)}
         self._pipeline = Pipeline(settings=self._settings)
         self._native = self._pipeline._native  # noqa: SLF001 - one call less for every event
         self._dsn = dsn_of(host, keys)
+        self._options = completed(own, self._dsn, mode)
         #: Whether events go anywhere.
         self._is_on = True
-        if self._dsn is None and missing_keys == "raise":
+        if self._dsn is None and missing_keys == "raise" and is_enabled():
             message = "there are no keys for Langfuse"
             hint = "give keys=(public, secret), or set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
             raise ConfigError(message, hint)
         if self._dsn is None or not is_enabled():
             self._is_on = False
-            if self._dsn is None:
+            if self._dsn is None and is_enabled():
                 _warn_once()
             return
         self._pipeline.add_sink(self._dsn, **self._options)

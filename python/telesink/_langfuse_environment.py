@@ -70,9 +70,14 @@ def sample_rate(given: float | None) -> float:
     return rate
 
 
-def completed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Add what the variables say to options of the sink that were not given."""
-    found = {name: variable(*names) for name, names in _OPTIONS if name not in options}
+def completed(options: Mapping[str, Any], dsn: str | None, mode: str) -> dict[str, Any]:
+    """Add the mode and what the variables say, where neither the options of the sink nor the DSN do."""
+    query = (dsn or "").partition("?")[2]
+    given = {piece.partition("=")[0] for piece in query.split("&")} | set(options)
+    found = {name: variable(*names) for name, names in _OPTIONS if name not in given}
+    if mode != "auto" or "mode" not in given:
+        # The default takes nothing back that stands in the DSN.
+        found["mode"] = mode
     return {**options, **{name: value for name, value in found.items() if value is not None}}
 
 

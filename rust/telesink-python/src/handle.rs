@@ -1,7 +1,8 @@
 //! The pipeline as Python sees it: a frozen object around the core's, safe across forks.
 
 use crate::capture::{
-    self, CaptureSettings, Captured, Seen, Workbench, capture_event, capture_log_record, capture_mapping,
+    self, CaptureSettings, Captured, Sample, Seen, Workbench, capture_event, capture_log_record,
+    capture_mapping,
 };
 use crate::edge::{edge, reach};
 use crate::flush_ticket::{FlushTicket, seconds};
@@ -178,7 +179,8 @@ impl Pipeline {
             reach("Pipeline.enqueue_event");
             let process = &seen.process;
             let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
-            capture_event(bench, &process.core, &seen.view, process.capture, event, sample_rate, offer)
+            let sample = Sample { rate: sample_rate, left_out: &process.left_out };
+            capture_event(bench, &process.core, &seen.view, process.capture, event, sample, offer)
         });
         let refused = match taken {
             Ok(None) => return Ok(false),

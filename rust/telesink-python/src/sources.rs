@@ -1,6 +1,6 @@
 //! The pipeline of one process, and the sources it can be built from again in the child of a fork.
 
-use crate::capture::{CaptureSettings, Captured};
+use crate::capture::{CaptureSettings, Captured, LeftOut};
 use crate::patience::Waiting;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub(crate) struct Process {
     pub(crate) sources: Vec<SinkSource>,
     /// Of this process: its lock may be held by a thread that the child of a fork does not have.
     pub(crate) diagnostics: Arc<Diagnostics>,
+    /// Observations that are no part of the sample.
+    pub(crate) left_out: Arc<LeftOut>,
 }
 
 impl Process {
@@ -47,7 +49,7 @@ impl Process {
         capture: CaptureSettings,
     ) -> Self {
         let core = Arc::new(Core::new(Resource::new(resource), Arc::clone(redaction)));
-        Self { core, capture, sources: Vec::new(), diagnostics: Arc::default() }
+        Self { core, capture, sources: Vec::new(), diagnostics: Arc::default(), left_out: Arc::default() }
     }
 
     /// Plans sinks and adds their lanes: all of them, or none if one cannot be.

@@ -6,6 +6,7 @@
 use super::Workbench;
 use super::mapping::{Snapshot, as_dict};
 use super::record::{CaptureSettings, Captured, level_flags};
+use super::sampling::Sample;
 use super::text;
 use super::values::{NODES_MAX, ValueReader};
 use crate::ffi;
@@ -18,7 +19,7 @@ use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::encode::ATTRIBUTE_TAG;
 use telesink_core::record::event::{
     ENVELOPE_ID, ENVELOPE_METADATA, ENVELOPE_TIMESTAMP, EventType, Role, SCOPE, event_type, is_envelope_id,
-    is_sampled, span_id_of, trace_id_of,
+    span_id_of, trace_id_of,
 };
 use telesink_core::record::value::{Scalar, begin_map, begin_pair, end_container, put_pair};
 use telesink_core::record::wire::end_nested;
@@ -39,7 +40,7 @@ pub(crate) fn capture_event<T>(
     view: &View,
     settings: CaptureSettings,
     event: &Bound<'_, PyAny>,
-    sample_rate: f64,
+    sample: Sample<'_>,
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Result<Option<T>, RejectCause>> {
     let observed = clock::unix_nano();
@@ -57,9 +58,9 @@ pub(crate) fn capture_event<T>(
         return Ok(Err(RejectCause::InvalidEvent));
     }
     let Some((trace_id, span_id)) = body.ids(id) else { return Ok(Err(RejectCause::InvalidEvent)) };
-    // An update that names no trace belongs to that of its create, which only the lane knows.
-    let is_known = body.trace.is_some() || envelope.kind.role != Role::Update;
-    if sample_rate < 1.0 && is_known && trace_id != [0; 16] && !is_sampled(trace_id, sample_rate) {
+    // An update that names no trace belongs to that of its create, and a score to that of its observation.
+    let is_known = body.trace.is_some() || !matches!(envelope.kind.role, Role::Update | Role::Score);
+    if !sample.keeps(Some(trace_id).filter(|trace| is_known && *trace != [0; 16]), span_id) {
         return Ok(Err(RejectCause::SampledOut));
     }
     bench.builder.event_name(envelope.kind.name);
@@ -178,7 +179,11 @@ impl<'py> Body<'py> {
             if value.is_none() {
                 continue;
             }
-            let name = name.to_str().unwrap_or("");
+            let Ok(name) = name.to_str() else {
+                // Half of a character: no field of ours, and mended like other names.
+                reader.pair(builder, &key, &value)?;
+                continue;
+            };
             let slot = match name {
                 "id" => Some(&mut self.id),
                 "traceId" => Some(&mut self.trace),

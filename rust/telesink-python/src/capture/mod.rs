@@ -15,6 +15,7 @@ mod otel;
 mod places;
 mod plain;
 mod record;
+mod sampling;
 mod site;
 mod snapshot;
 pub(crate) mod text;
@@ -24,6 +25,7 @@ pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
 pub(crate) use otel::{current_ids, new_span_ids, set_inherited_span, set_span_getter};
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
+pub(crate) use sampling::{LeftOut, Sample};
 
 use crate::sources::Process;
 use std::cell::{Cell, RefCell};
