@@ -1,7 +1,6 @@
 """Runs the command line in processes of their own, on databases made without the native module."""
 
 import os
-import re
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-SCHEMA = Path(__file__).parents[1] / "rust/telesink-core/src/sinks/sqlite/schema.rs"
+SCHEMA = Path(__file__).parents[1] / "rust/telesink-core/src/sinks/sqlite"
 
 #: For whatever a process is waited for; a healthy one needs a second.
 DEADLINE_SECONDS = 30.0
@@ -22,9 +21,8 @@ TEN_O_CLOCK = 1_795_341_600_000_000_000
 
 def table_definitions():
     """The statements that the library runs itself, read from their one home."""
-    found = re.search(r'pub const DDL: &str = "\\\n(.*?)\n";', SCHEMA.read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
-    return found[1]
+    versions = sorted(SCHEMA.glob("version_*.sql"))
+    return "".join(path.read_text(encoding="utf-8") for path in versions).strip()
 
 
 class Database:

@@ -47,7 +47,7 @@ def test_a_good_file_passes_every_check(path):
     assert list(found) == PROGRAM + FILE
     assert {one["status"] for one in found.values()} == {"ok", "skipped"}
     assert "journal mode wal" in found["connection"]["text"]
-    assert found["tables"]["text"] == "version 1, about 2 rows"
+    assert found["tables"]["text"] == "version 2, about 2 rows"
 
 
 def test_one_record_is_written_read_back_and_deleted_again(path):

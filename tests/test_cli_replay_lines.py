@@ -43,6 +43,20 @@ def test_lines_that_are_torn_or_foreign_are_named_and_stop_nothing(path, dead):
         assert told in result.stdout
 
 
+@pytest.mark.parametrize("signal", ["span", "metric"])
+def test_letters_of_spans_and_metrics_are_named_and_nothing_of_them_is_stored(path, dead, signal):
+    mend(path)
+    lines = dead.read_text().splitlines()
+    lines[0] = json.dumps({**json.loads(lines[0]), "signal": signal})
+    dead.write_text("\n".join(lines) + "\n")
+
+    result = replay(dead, path)
+
+    assert result.returncode == 1
+    assert f"unreadable  1: line 1 (a {signal}, and only log records are replayed)" in result.stdout
+    assert f"  replayed    {len(lines) - 1} to sqlite:///{path}" in result.stdout
+
+
 def hidden(name):
     """Lines whose value stands in the record, where it means nothing."""
 

@@ -89,7 +89,7 @@ def test_P12_32_processes_start_at_once_on_an_empty_database(running, starters):
         assert [starter.hear() for starter in starters] == ["True"] * PROCESSES
         assert database.count() == (PROCESSES * 10, PROCESSES * 10)
         assert relations(database) == expected
-        assert database.sql("SELECT key, value FROM telesink_meta") == [("version", "1")]
+        assert database.sql("SELECT key, value FROM telesink_meta") == [("version", "2")]
         assert database.sql("SELECT count(*) FROM telesink_ledger WHERE last_seq = 10") == [(PROCESSES,)]
         server.sql(f"DROP DATABASE {database.name} WITH (FORCE)")
     assert [line for starter in starters for line in starter.errors] == []
@@ -164,17 +164,17 @@ def test_the_tables_lie_in_the_schema_that_is_asked_for(database, schema):
 def test_the_schema_is_declared_and_has_a_version(database, capfd):
     """S0-44: tables of a later telesink are left alone, and the way out is said."""
     make_tables(database)
-    assert database.sql("SELECT key, value FROM telesink_meta") == [("version", "1")]
+    assert database.sql("SELECT key, value FROM telesink_meta") == [("version", "2")]
     # What is declared can be declared again.
     make_tables(database)
-    database.sql("UPDATE telesink_meta SET value = '2'")
+    database.sql("UPDATE telesink_meta SET value = '3'")
     pipeline = telesink.Pipeline(database.dsn())
     pipeline.enqueue_many(records(100))
     wait_for_state(pipeline, "held")
     (line,) = lines(capfd)
-    assert "version 2" in line
+    assert "version 3" in line
     assert "upgrade telesink" in line
 
-    database.sql("UPDATE telesink_meta SET value = '1'")
+    database.sql("UPDATE telesink_meta SET value = '2'")
     assert pipeline.close(30).complete
     assert database.bodies() == numbers(100)

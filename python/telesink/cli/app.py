@@ -188,7 +188,17 @@ def tail(
 @_guarded
 def query(
     dsn: DsnToRead,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One statement that reads.", show_default=False)],
+    sql: Annotated[
+        str | None, typer.Argument(metavar="[SQL]", help="One statement that reads.", show_default=False)
+    ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            "--trace",
+            metavar="ID",
+            help="Show the spans of this trace as a tree, with their log records, in place of SQL.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a line.")] = False,
     csv: Annotated[
         bool, typer.Option("--csv", help="Write comma-separated values, quoted where needed.")
@@ -200,9 +210,28 @@ def query(
     Writes a table in a terminal, and tab-separated values with a header elsewhere; line ends, tabs and
     control characters inside a value are shown as escapes. Values stay as they are stored: times (ts,
     observed_ts) are integers, nanoseconds since the Unix epoch; datetime(ts / 1e9, 'unixepoch') makes them
-    readable, and the view telesink_log_lines shows them so. The tables are telesink_logs,
-    telesink_resources, telesink_ledger and telesink_meta. Ctrl+C interrupts the statement.
+    readable, and the views telesink_log_lines, telesink_span_lines and telesink_metric_lines show them so.
+    The tables are telesink_logs, telesink_spans, telesink_metrics, telesink_resources, telesink_ledger and
+    telesink_meta. Ctrl+C interrupts the statement.
     """
+    if (sql is None) == (trace is None):
+        raise CommandError(
+            "a query takes a statement, or --trace with the id of a trace",
+            hint="name one of the two",
+            exit_code=USAGE_EXIT_CODE,
+        )
+    if trace is not None or sql is None:
+        from telesink.cli.trace import run_trace
+
+        if json or csv:
+            raise CommandError(
+                "--trace is shown as a tree only",
+                hint="leave --json and --csv out",
+                exit_code=USAGE_EXIT_CODE,
+            )
+        output.end_with_reader()
+        run_trace(database_path(dsn), trace or "", out=sys.stdout)
+        return
     if json and csv:
         raise CommandError(
             "--json and --csv exclude each other", hint="choose one", exit_code=USAGE_EXIT_CODE
@@ -250,8 +279,8 @@ def schema(
 ) -> None:
     """Print the statements that make the tables, for psql or sqlite3.
 
-    Programs make their tables themselves, unless the DSN says create_schema=false. For Postgres the
-    statements can be run again, and bring older tables up to date.
+    Programs make their tables themselves, unless the DSN says create_schema=false. The statements can be run
+    again, and bring older tables up to date.
     """
     try:
         print(_native.table_definitions(dialect.value, schema), end="")

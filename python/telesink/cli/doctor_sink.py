@@ -37,6 +37,9 @@ NEEDED = (
     "SELECT on telesink_meta",
 )
 
+#: What programs need that write spans and metrics.
+NEEDED_BY_SIGNALS = ("INSERT on telesink_spans", "INSERT on telesink_metrics")
+
 CREATE = "CREATE in the schema"
 
 READ_VERSION = "SELECT on telesink_meta"
@@ -213,8 +216,16 @@ def _rights_of_role(target: str, facts: dict[str, Any], schema: str) -> Finding:
         )
         status = Status.WARNING if has_tables else Status.FAILED
         return Finding("rights", status, text, step, target=target, facts=told)
-    more = f"; without {', '.join(missing)}, which writing does not need" if missing else ""
+    more = _unneeded(missing)
     return Finding("rights", Status.OK, f"{role} may write{more}", target=target, facts=told)
+
+
+def _unneeded(missing: list[str]) -> str:
+    """Say which rights are missing that log records get on without."""
+    signals = [right for right in missing if right in NEEDED_BY_SIGNALS]
+    others = [right for right in missing if right not in NEEDED_BY_SIGNALS]
+    text = f"; without {', '.join(signals)}, which only spans and metrics need" if signals else ""
+    return text + (f"; without {', '.join(others)}, which writing does not need" if others else "")
 
 
 def _tables(target: str, facts: dict[str, Any], dialect: str) -> Finding:
@@ -235,6 +246,13 @@ def _tables(target: str, facts: dict[str, Any], dialect: str) -> Finding:
         return Finding(
             "tables", Status.OK, "not there yet; the first record makes them", target=target, facts=told
         )
+    if known is not None and version < known:
+        status, step = Status.OK, ""
+        text = f"version {version}; the first record brings them to version {known}"
+        if not facts["creates_schema"]:
+            status, step = Status.FAILED, f"bring them up to date: telesink schema --dialect {dialect}"
+            text = f"the tables have version {version}, not {known}, and create_schema=false"
+        return Finding("tables", status, text, step, target=target, facts=told)
     rows = facts.get("rows_about")
     about = f", about {rows:,} rows" if rows else ""
     return Finding("tables", Status.OK, f"version {version}{about}", target=target, facts=told)

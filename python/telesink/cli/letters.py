@@ -32,6 +32,8 @@ class Letter:
     instance: str
     seq: int
     sink: str
+    #: `log`, `span` or `metric`.
+    signal: str
     time_unix_nano: int
     logger: str
     #: The program that it came from, as pairs; None if the line does not say.
@@ -119,6 +121,7 @@ def letter_of(text: bytes, line: int, offset: int) -> Letter | Unreadable:
         instance=value["instance"].lower(),
         seq=value["seq"],
         sink=value["sink"],
+        signal=value.get("signal", "log"),
         time_unix_nano=record["time_unix_nano"],
         logger=record["logger"],
         resource=None if resource is None else tuple(resource.items()),
@@ -156,6 +159,10 @@ def _is_ascii(value: Any) -> bool:
     return isinstance(value, str) and value.isascii()
 
 
+def _is_signal(value: Any) -> bool:
+    return value is None or value in ("log", "span", "metric")
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -173,6 +180,7 @@ LINE_CHECKS: dict[str, Callable[[Any], bool]] = {
     "seq": _is_number,
     "sink": _is_text,
     "resource": _is_resource,
+    "signal": _is_signal,
     "record": _is_object,
     "otlp": _is_ascii,
 }
@@ -183,5 +191,5 @@ RECORD_CHECKS: dict[str, Callable[[Any], bool]] = {
     "logger": _is_text,
 }
 
-#: Lines of the first versions do not have it.
-OPTIONAL = frozenset({"resource"})
+#: Lines of the first versions have no resource, and those of log records do not say what they are.
+OPTIONAL = frozenset({"resource", "signal"})

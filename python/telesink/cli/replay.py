@@ -139,6 +139,10 @@ def _look_through(file: IO[bytes], dsn: str, plan: dict[str, Any]) -> Outcome:
     for one in letters_of(file):
         if isinstance(one, Unreadable):
             outcome.unreadable.append(one)
+        elif one.signal != "log":
+            outcome.unreadable.append(
+                Unreadable(one.line, f"a {one.signal}, and only log records are replayed")
+            )
         elif one.id in seen:
             outcome.twice += 1
         else:

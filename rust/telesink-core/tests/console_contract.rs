@@ -31,6 +31,7 @@ fn the_console_keeps_the_contract_of_a_sink_without_a_ledger() {
     contract::check(Subject {
         plan,
         read: Some(Box::new(move || bodies_in(&for_reading))),
+        count: None,
         break_it: Some(Box::new(move || break_the_pipe(&for_breaking))),
         // It goes on where it stopped after a failure, but nothing tells it of an answer that was lost.
         has_ledger: false,

@@ -15,14 +15,20 @@ fn the_memory_sink_keeps_the_contract() {
     let store = plan.memory.clone().expect("a store");
     let read = move || store.entries().iter().map(|entry| entry.log().message().into_owned()).collect();
 
-    contract::check(Subject { plan, read: Some(Box::new(read)), break_it: None, has_ledger: false });
+    contract::check(Subject {
+        plan,
+        read: Some(Box::new(read)),
+        count: None,
+        break_it: None,
+        has_ledger: false,
+    });
 }
 
 #[test]
 fn the_null_sink_keeps_as_much_of_the_contract_as_can_be_seen() {
     let plan = support::plan("null://");
 
-    contract::check(Subject { plan, read: None, break_it: None, has_ledger: false });
+    contract::check(Subject { plan, read: None, count: None, break_it: None, has_ledger: false });
 }
 
 #[test]
@@ -31,11 +37,12 @@ fn the_sqlite_sink_keeps_the_contract() {
     // A file name can hold what looks like a secret as well.
     let path = folder.path().join("contract.db");
     let plan = support::plan(&format!("sqlite:///{}", path.display()));
-    let (for_reading, for_breaking) = (path.clone(), path.clone());
+    let (for_reading, for_counting, for_breaking) = (path.clone(), path.clone(), path.clone());
 
     contract::check(Subject {
         plan,
         read: Some(Box::new(move || bodies_in(&for_reading))),
+        count: Some(Box::new(move || rows_in(&for_counting))),
         break_it: Some(Box::new(move || put_a_folder_in_its_place(&for_breaking))),
         has_ledger: true,
     });
@@ -59,6 +66,14 @@ fn bodies_in(path: &Path) -> Vec<String> {
     let Ok(mut statement) = connection.prepare(sql) else { return Vec::new() };
     let rows = statement.query_map([], |row| row.get(0)).expect("query");
     rows.collect::<Result<_, _>>().expect("text")
+}
+
+fn rows_in(path: &Path) -> [u64; 3] {
+    let connection = rusqlite::Connection::open(path).expect("open");
+    ["telesink_logs", "telesink_spans", "telesink_metrics"].map(|table| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a number") as u64
+    })
 }
 
 /// Moves the database away and makes a folder of its name; mending undoes both.

@@ -1,9 +1,10 @@
 //! The dead-letter file: refused records, one JSON object a line, with the reason.
 
+mod line;
+
 use crate::descriptors::Identity;
-use crate::record::json::{write_attributes, write_base64, write_hex, write_str};
-use crate::record::letter::first_place;
 use crate::sinks::Entry;
+use line::line;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,9 +43,9 @@ pub(super) struct Verdict<'a> {
     pub instance: &'a [u8; 16],
     /// When, nanoseconds since the Unix epoch.
     pub now_unix_nano: u64,
-    /// The logger's name.
+    /// The name of its logger, tracer or meter.
     pub logger: &'a str,
-    /// The program's resource, a JSON object.
+    /// The resource of the program that it comes from, a JSON object.
     pub resource: &'a str,
 }
 
@@ -227,60 +228,6 @@ fn check_file(file: &rustix::fs::Stat) -> io::Result<()> {
 
 fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
-}
-
-fn line(entry: &Entry, verdict: &Verdict<'_>) -> Vec<u8> {
-    let view = entry.log();
-    let mut out = Vec::with_capacity(512);
-    let text = |out: &mut Vec<u8>, key: &str, value: &str| {
-        out.extend_from_slice(key.as_bytes());
-        write_str(out, value);
-    };
-    let number = |out: &mut Vec<u8>, key: &str, value: u64| {
-        out.extend_from_slice(key.as_bytes());
-        out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    };
-    let uuid = |out: &mut Vec<u8>, key: &str, id: &[u8; 16]| {
-        let mut buffer = [0; 36];
-        crate::record::id::format_uuid(id, &mut buffer);
-        out.extend_from_slice(key.as_bytes());
-        write_str(out, std::str::from_utf8(&buffer).unwrap_or_default());
-    };
-    uuid(&mut out, "{\"id\":", &view.header.id);
-    text(&mut out, ",\"sink\":", verdict.sink);
-    text(&mut out, ",\"code\":", verdict.code);
-    text(&mut out, ",\"reason\":", &clean_reason(verdict.reason));
-    number(&mut out, ",\"refused_unix_nano\":", verdict.now_unix_nano);
-    // One that was replayed and is refused again keeps the place whose hole it explains.
-    let (instance, seq) = first_place(&view).unwrap_or((*verdict.instance, entry.seq));
-    uuid(&mut out, ",\"instance\":", &instance);
-    number(&mut out, ",\"seq\":", seq);
-    out.extend_from_slice(b",\"resource\":");
-    out.extend_from_slice(verdict.resource.as_bytes());
-    number(&mut out, ",\"record\":{\"time_unix_nano\":", view.header.time_unix_nano);
-    number(&mut out, ",\"observed_unix_nano\":", view.header.observed_unix_nano);
-    number(&mut out, ",\"severity\":", u64::from(view.header.severity));
-    text(&mut out, ",\"level\":", view.level());
-    text(&mut out, ",\"logger\":", verdict.logger);
-    text(&mut out, ",\"body\":", &view.message());
-    for (key, id) in
-        [(",\"trace_id\":\"", &view.header.trace_id[..]), (",\"span_id\":\"", &view.header.span_id)]
-    {
-        if id.iter().any(|byte| *byte != 0) {
-            out.extend_from_slice(key.as_bytes());
-            write_hex(&mut out, id);
-            out.push(b'"');
-        }
-    }
-    out.extend_from_slice(b",\"attributes\":");
-    write_attributes(&mut out, &view);
-    // The exact bytes as well: offering the record again must not depend on what JSON can hold.
-    out.extend_from_slice(b"},\"otlp\":");
-    let mut body = entry.record.body().to_vec();
-    body.extend_from_slice(entry.appended.as_deref().unwrap_or(&[]));
-    write_base64(&mut out, &body);
-    out.extend_from_slice(b"}\n");
-    out
 }
 
 /// A server's words without control characters, cut to a bound.

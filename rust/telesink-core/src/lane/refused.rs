@@ -46,7 +46,8 @@ impl Worker {
             let cause = match &mut self.dead_letter {
                 Some(file) => {
                     let scopes = self.lane.shared.tables.scopes();
-                    let resource = self.lane.shared.tables.resource();
+                    let resources = self.lane.shared.tables.resources();
+                    let resource = resources.get(entry.record.resource() as usize);
                     let scope = entry.record.header().scope as usize;
                     let verdict = Verdict {
                         sink: &self.lane.spec.name,
@@ -55,7 +56,7 @@ impl Worker {
                         instance: &self.lane.shared.instance,
                         now_unix_nano: clock::unix_nano(),
                         logger: scopes.get(scope).map_or("", |scope| &scope.name),
-                        resource: &resource.json,
+                        resource: resource.map_or("{}", |resource| &resource.json),
                     };
                     match file.append(&entry, &verdict) {
                         Ok(()) => poison_cause(&code),

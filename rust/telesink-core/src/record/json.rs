@@ -1,5 +1,9 @@
 //! JSON text from records, for sinks that store attributes as JSON and for the dead-letter file.
 
+mod signals;
+
+pub use signals::{write_buckets, write_events, write_links};
+
 use super::value::{DEPTH_MAX, Value, list, map, pair};
 use super::view::{ATTRIBUTES, LogView};
 use super::wire::{Fields, Wire};

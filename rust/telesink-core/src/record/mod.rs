@@ -110,14 +110,26 @@ impl Record {
         pool::give(self.0);
     }
 
+    /// What the record is.
+    #[inline]
+    pub fn signal(&self) -> Signal {
+        match self.0[1] {
+            2 => Signal::Span,
+            3 => Signal::Metric,
+            _ => Signal::Log,
+        }
+    }
+
+    /// Index into the pipeline's table of resources.
+    #[inline]
+    pub fn resource(&self) -> u32 {
+        u32::from_le_bytes(self.array(64))
+    }
+
     /// Reads the header.
     pub fn header(&self) -> Header {
         Header {
-            signal: match self.0[1] {
-                2 => Signal::Span,
-                3 => Signal::Metric,
-                _ => Signal::Log,
-            },
+            signal: self.signal(),
             severity: self.severity(),
             flags: self.flags(),
             time_unix_nano: u64::from_le_bytes(self.array(8)),
@@ -125,7 +137,7 @@ impl Record {
             id: self.id(),
             trace_id: self.array(40),
             span_id: self.array(56),
-            resource: u32::from_le_bytes(self.array(64)),
+            resource: self.resource(),
             scope: u32::from_le_bytes(self.array(68)),
             levelno: i32::from_le_bytes(self.array(72)),
         }

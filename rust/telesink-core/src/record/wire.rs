@@ -128,6 +128,12 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Reads the numbers of a packed field of varints; ends where they are cut.
+pub fn varints(packed: &[u8]) -> impl Iterator<Item = u64> {
+    let mut rest = Fields::new(packed);
+    std::iter::from_fn(move || rest.varint())
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = (u32, Wire<'a>);
 

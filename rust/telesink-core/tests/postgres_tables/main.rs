@@ -5,6 +5,7 @@ mod partitions;
 mod prune;
 mod retention;
 mod schema;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -84,7 +84,7 @@ fn the_tables_lie_in_the_schema_that_is_named_whatever_its_name() {
             "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = \
              (SELECT oid FROM pg_namespace WHERE nspname = '{literal}')"
         );
-        assert_eq!(database.sql(&tables), "7", "{schema}");
+        assert_eq!(database.sql(&tables), "11", "{schema}");
     }
     assert_eq!(database.sql("SELECT to_regclass('public.telesink_logs')"), "");
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::pipeline::Pipeline;
+use telesink_core::sinks::sqlite::VERSION;
 use telesink_core::stats::{LaneStats, State};
 
 fn wait_for(pipeline: &Pipeline, state: State) -> LaneStats {
@@ -28,13 +29,16 @@ fn tables_of_a_newer_version_hold_the_records() {
     let first = pipeline(plan_at(&path), eager());
     offer_all(&first, ["of this version"]);
     flush(&first);
-    connect(&path).execute_batch("UPDATE telesink_meta SET value = '2'").expect("upgraded");
+    connect(&path)
+        .execute_batch(&format!("UPDATE telesink_meta SET value = '{}'", VERSION + 1))
+        .expect("upgraded");
 
     let second = pipeline(plan_at(&path), eager());
     offer_all(&second, ["too new for it"]);
     let held = wait_for(&second, State::Held);
 
-    assert!(held.last_error.contains("the tables have version 2, this telesink knows 1"), "{held:?}");
+    let words = format!("the tables have version {}, this telesink knows {VERSION}", VERSION + 1);
+    assert!(held.last_error.contains(&words), "{held:?}");
     assert!(held.last_error.ends_with("upgrade telesink, or choose another file"), "{held:?}");
     assert_eq!((held.pending, bodies(&path).len()), (1, 1));
 }

@@ -5,6 +5,7 @@ mod faults;
 mod ledger;
 mod refusals;
 mod schema;
+mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -73,7 +74,7 @@ impl Direct {
             instance: [9; 16],
             lane: 0,
             previous_seq,
-            route: Route::Logs,
+            route: Route::All,
             entries: &entries,
             tables: &self.tables,
             now_unix_nano: telesink_core::clock::unix_nano(),

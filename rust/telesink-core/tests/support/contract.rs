@@ -2,7 +2,7 @@
 //!
 //! A sink is driven directly here, without a lane: what it must do by itself, so that a lane can rely on it.
 
-use super::records::{Draft, info};
+use super::records::{Draft, histogram, info, span, sum};
 use std::collections::BTreeSet;
 use telesink_core::error::{WriteError, WriteErrorKind};
 use telesink_core::record::Record;
@@ -20,6 +20,8 @@ pub(crate) struct Subject {
     pub(crate) plan: SinkPlan,
     /// The messages at the destination in order; `None` where nothing can be read back.
     pub(crate) read: Option<Box<dyn Fn() -> Vec<String>>>,
+    /// How many rows of log records, spans and metric points there are; `None` where nobody can count them.
+    pub(crate) count: Option<Box<dyn Fn() -> [u64; 3]>>,
     /// Makes the next write fail; `None` where no write can.
     pub(crate) break_it: Option<Box<dyn Fn() -> Mend>>,
     /// Whether a batch offered twice under one number is stored once.
@@ -46,6 +48,7 @@ pub(crate) fn check(subject: Subject) {
     odd_text_survives_or_is_refused(&mut session);
     after_a_failed_write_the_next_can_succeed(&mut session);
     a_batch_offered_again_is_stored_once(&mut session);
+    all_signals_of_a_batch_are_stored_together_and_once(&mut session);
     closing_twice_is_harmless(&mut session);
     no_word_of_it_holds_a_secret(&session);
 }
@@ -139,6 +142,26 @@ fn a_batch_offered_again_is_stored_once(session: &mut Session) {
     session.assert_readable(&[before, bodies(&records)].concat());
 }
 
+fn all_signals_of_a_batch_are_stored_together_and_once(session: &mut Session) {
+    let routes = [info("a log"), span("a span"), sum("a metric", &[1.0])].map(|it| session.sink.route(&it));
+    let Some(count) = session.subject.count.take() else { return };
+    let before = count();
+    let records =
+        [span("first"), info("between them"), sum("m", &[1.0, f64::NAN]), span("second"), histogram("h")];
+
+    let (previous_seq, next_seq) = (session.previous_seq, session.next_seq);
+    session.write(&records).expect("written");
+    let once = count();
+    (session.previous_seq, session.next_seq) = (previous_seq, next_seq);
+    let outcome = session.write(&records).expect("written before");
+
+    assert_eq!(routes, [Some(Route::All); 3]);
+    assert_eq!(once, [before[0] + 1, before[1] + 2, before[2] + 3]);
+    if session.subject.has_ledger {
+        assert_eq!((outcome.duplicates_suppressed, count()), (5, once));
+    }
+}
+
 fn closing_twice_is_harmless(session: &mut Session) {
     let before = session.readable();
 
@@ -167,7 +190,7 @@ impl Session {
             instance: [7; 16],
             lane: 0,
             previous_seq: self.previous_seq,
-            route: Route::Logs,
+            route: Route::All,
             entries: &entries,
             tables: &self.tables,
             now_unix_nano: telesink_core::clock::unix_nano(),

@@ -2,7 +2,7 @@
 
 use super::span::{attributes, messages};
 use crate::record::value::{Value, text};
-use crate::record::wire::{Fields, Wire};
+use crate::record::wire::{Fields, Wire, varints};
 use crate::record::{Header, Record};
 
 /// What the points of a metric are; the numbers are those of OTLP's fields.
@@ -174,10 +174,88 @@ impl<'a> PointView<'a> {
         packed(self.message, 6).map(move |count| (bounds.next(), count))
     }
 
+    /// What its metric holds.
+    pub fn kind(&self) -> MetricData {
+        self.kind
+    }
+
+    /// The quantiles of a [`MetricData::Summary`], each with its value.
+    pub fn quantiles(&self) -> impl Iterator<Item = (f64, f64)> + use<'a> {
+        messages(self.message, 6).map(|message| {
+            let (mut quantile, mut value) = (0.0, 0.0);
+            for (number, wire) in Fields::new(message) {
+                match (number, wire) {
+                    (1, Wire::Fixed64(bits)) => quantile = f64::from_bits(bits),
+                    (2, Wire::Fixed64(bits)) => value = f64::from_bits(bits),
+                    _ => {}
+                }
+            }
+            (quantile, value)
+        })
+    }
+
+    /// The buckets of a [`MetricData::ExponentialHistogram`].
+    pub fn exponential(&self) -> ExponentialView<'a> {
+        let mut view = ExponentialView::default();
+        for (number, wire) in Fields::new(self.message) {
+            match (number, wire) {
+                (6, Wire::Varint(scale)) => view.scale = unzigzag(scale),
+                (7, Wire::Fixed64(count)) => view.zero_count = count,
+                (8, Wire::Bytes(half)) => view.positive = HalfView { message: half },
+                (9, Wire::Bytes(half)) => view.negative = HalfView { message: half },
+                (14, Wire::Fixed64(bits)) => view.zero_threshold = f64::from_bits(bits),
+                _ => {}
+            }
+        }
+        view
+    }
+
     /// The message, for what has no method here.
     pub fn message(&self) -> &'a [u8] {
         self.message
     }
+}
+
+/// The buckets of an exponential histogram: their base is 2 to the power of 2 to the power of minus scale.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExponentialView<'a> {
+    /// See above.
+    pub scale: i32,
+    /// Values that count as zero.
+    pub zero_count: u64,
+    /// Up to which absolute value they do.
+    pub zero_threshold: f64,
+    /// Values above zero.
+    pub positive: HalfView<'a>,
+    /// Values below zero.
+    pub negative: HalfView<'a>,
+}
+
+/// One half of an exponential histogram.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HalfView<'a> {
+    message: &'a [u8],
+}
+
+impl<'a> HalfView<'a> {
+    /// The index of the first bucket.
+    pub fn offset(&self) -> i32 {
+        let found = Fields::new(self.message).find_map(|field| match field {
+            (1, Wire::Varint(offset)) => Some(unzigzag(offset)),
+            _ => None,
+        });
+        found.unwrap_or(0)
+    }
+
+    /// How many values lie in each bucket.
+    pub fn counts(&self) -> impl Iterator<Item = u64> + use<'a> {
+        messages(self.message, 2).flat_map(varints)
+    }
+}
+
+/// How protobuf reads a `sint32`.
+fn unzigzag(value: u64) -> i32 {
+    ((value as u32) >> 1) as i32 ^ -((value & 1) as i32)
 }
 
 fn number(message: &[u8]) -> PointData<'_> {

@@ -3,7 +3,7 @@
 mod metric;
 mod span;
 
-pub use metric::{MetricData, MetricView, PointData, PointView};
+pub use metric::{ExponentialView, HalfView, MetricData, MetricView, PointData, PointView};
 pub use span::{EventView, LinkView, SpanView};
 pub(super) use span::{attributes, messages};
 

@@ -77,7 +77,7 @@ fn write_pretty(out: &mut Vec<u8>, view: &LogView<'_>, logger: &str, zone: &Time
     if extras(view).next().is_some() {
         out.push(b' ');
         let limit = Limit { chars_max: VALUE_CHARS_MAX, ellipsis: style.ellipsis() };
-        style.paint(out, Ink::Dim, |out| push_extras(out, view, limit));
+        style.paint(out, Ink::Dim, |out| push_pairs(out, extras(view), limit));
     }
     out.push(b'\n');
     push_traces(out, view, style);
@@ -97,7 +97,7 @@ fn write_plain(out: &mut Vec<u8>, view: &LogView<'_>, logger: &str) {
     push_message(out, view);
     if extras(view).next().is_some() {
         out.push(b' ');
-        push_extras(out, view, Limit { chars_max: usize::MAX, ellipsis: "" });
+        push_pairs(out, extras(view), Limit { chars_max: usize::MAX, ellipsis: "" });
     }
     out.push(b'\n');
     push_traces(out, view, Style { has_color: false, has_unicode: true });
@@ -125,7 +125,7 @@ fn write_json(out: &mut Vec<u8>, view: &LogView<'_>, logger: &str) {
     out.push(b'\n');
 }
 
-fn push_hex_field(out: &mut Vec<u8>, name: &str, id: &[u8]) {
+pub(super) fn push_hex_field(out: &mut Vec<u8>, name: &str, id: &[u8]) {
     if id.iter().any(|&byte| byte != 0) {
         push(out, format_args!(",\"{name}\":\""));
         write_hex(out, id);
@@ -141,12 +141,12 @@ fn time_of(view: &LogView<'_>) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(nanoseconds)).unwrap_or_default()
 }
 
-fn push_clock(out: &mut Vec<u8>, time: DateTime) {
+pub(super) fn push_clock(out: &mut Vec<u8>, time: DateTime) {
     let (hour, minute, second) = (time.hour(), time.minute(), time.second());
     push(out, format_args!("{hour:02}:{minute:02}:{second:02}.{:03}", time.millisecond()));
 }
 
-fn push_level(out: &mut Vec<u8>, level: &str) {
+pub(super) fn push_level(out: &mut Vec<u8>, level: &str) {
     push_escaped(out, level);
     for _ in level.chars().count()..LEVEL_CHARS {
         out.push(b' ');
@@ -163,9 +163,9 @@ fn push_message(out: &mut Vec<u8>, view: &LogView<'_>) {
 
 /// How much of a value is shown.
 #[derive(Clone, Copy)]
-struct Limit {
-    chars_max: usize,
-    ellipsis: &'static str,
+pub(super) struct Limit {
+    pub(super) chars_max: usize,
+    pub(super) ellipsis: &'static str,
 }
 
 /// What is shown behind the message.
@@ -183,8 +183,13 @@ fn is_shown(key: &str, value: Value<'_>) -> bool {
     !is_hidden || SHOWN.contains(&key)
 }
 
-fn push_extras(out: &mut Vec<u8>, view: &LogView<'_>, limit: Limit) {
-    for (index, (key, value)) in extras(view).enumerate() {
+/// Writes pairs as `key=value`.
+pub(super) fn push_pairs<'a>(
+    out: &mut Vec<u8>,
+    pairs: impl Iterator<Item = (&'a str, Value<'a>)>,
+    limit: Limit,
+) {
+    for (index, (key, value)) in pairs.enumerate() {
         if index > 0 {
             out.push(b' ');
         }

@@ -1,4 +1,4 @@
-//! The console sink: log records as lines on standard error or standard output.
+//! The console sink: log records, spans and metric points as lines on standard error or standard output.
 //!
 //! `console://` and `console://stderr` write to standard error, `console://stdout` to standard output.
 //!
@@ -12,17 +12,19 @@
 
 mod format;
 mod output;
+mod signals;
 mod style;
 #[cfg(test)]
 mod tests;
 mod text;
 mod trace;
 
-use super::{Batch, Outcome, Sink, SinkFactory, SinkPlan};
+use super::{Batch, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 #[cfg(fuzzing)]
 use crate::record::view::LogView;
+use crate::record::{Record, Signal};
 use format::Layout;
 use jiff::tz::TimeZone;
 use output::{Output, PIECE_BYTES_MAX};
@@ -235,6 +237,10 @@ impl<O: Output> ConsoleSink<O> {
 }
 
 impl<O: Output> Sink for ConsoleSink<O> {
+    fn route(&self, _record: &Record) -> Option<Route> {
+        Some(Route::All)
+    }
+
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
         let scopes = batch.tables.scopes();
         let mut outcome = Outcome::default();
@@ -256,10 +262,14 @@ impl<O: Output> Sink for ConsoleSink<O> {
                 }
                 self.resume = None;
             }
-            let view = entry.log();
-            let logger = scopes.get(view.header.scope as usize).map_or("", |scope| &scope.name);
+            let header = entry.record.header();
+            let scope = scopes.get(header.scope as usize).map_or("", |scope| &scope.name);
             self.line.clear();
-            self.layout.write(&mut self.line, &view, logger);
+            match header.signal {
+                Signal::Log => self.layout.write(&mut self.line, &entry.log(), scope),
+                Signal::Span => self.layout.write_span(&mut self.line, &entry.span(), scope),
+                Signal::Metric => self.layout.write_metric(&mut self.line, &entry.metric(), scope),
+            }
             // A piece ends where a record ends if it can, so that no other writer's line lands in between.
             if !self.chunk.text.is_empty() && self.chunk.text.len() + self.line.len() > PIECE_BYTES_MAX {
                 self.send(batch.instance, &mut wait_left)?;

@@ -1,19 +1,19 @@
 //! The tables of a server looked at from outside of any sink, over a connection of its own.
 
+mod count;
+
 use super::Options;
 use super::connect::Wire;
 use super::failure::{Failure, Phase};
 use super::maintenance::Maintenance;
-use super::schema::{self, LIMITS, Names, literal};
+use super::schema::{self, LIMITS, Names, RecordTable, literal};
 use super::session::{rows_touched, run};
 use crate::clock;
 use crate::error::WriteError;
 use crate::record::id::{format_uuid, parse_uuid};
 use crate::sinks::Limits;
 use crate::sinks::inspect::{Book, Fact, Facts, Inspect, Interrupt, Wanted};
-use futures_util::TryStreamExt;
 use std::fmt::Write;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl Inspect for TableInspect {
     fn count(&mut self, book: &mut Book, say: &dyn Fn(&'static str)) -> Result<(), WriteError> {
         let (client, names) = (&self.maintenance.connected.client, &self.options.names);
         let counting = &self.counting;
-        self.maintenance.run_for(COUNT_MAX, async || count(client, names, counting, book, say).await)
+        self.maintenance.run_for(COUNT_MAX, async || count::count(client, names, counting, book, say).await)
     }
 
     fn stored(&mut self, wanted: &[Wanted]) -> Result<Vec<[u8; 16]>, WriteError> {
@@ -229,8 +229,12 @@ async fn clock_skew(client: &Client) -> Result<Facts, Failure> {
 
 /// What a writer needs, and what reading back, deleting and making tables take: by the words of the answer.
 async fn missing_rights(client: &Client, names: &Names) -> Result<Vec<String>, Failure> {
+    let records = |table| (names.of(table), table.name(), &["INSERT", "SELECT", "DELETE"][..]);
+    let [logs, spans, metrics] = RecordTable::ALL.map(records);
     let wanted = [
-        (names.logs(), "telesink_logs", &["INSERT", "SELECT", "DELETE"][..]),
+        logs,
+        spans,
+        metrics,
         (names.ledger(), "telesink_ledger", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
         (names.resources(), "telesink_resources", &["SELECT", "INSERT"]),
         (names.meta(), "telesink_meta", &["SELECT"]),
@@ -283,76 +287,4 @@ async fn begin(client: &Client, how: &str, counting: &AtomicI32) -> Result<(), F
     let process = schema::value(&answer, 0).and_then(|text| text.parse().ok()).unwrap_or(0);
     counting.store(process, Ordering::Release);
     Ok(())
-}
-
-/// All questions in one transaction that sees one moment.
-async fn count(
-    client: &Client,
-    names: &Names,
-    counting: &AtomicI32,
-    book: &mut Book,
-    say: &dyn Fn(&'static str),
-) -> Result<(), Failure> {
-    let (logs, ledger) = (names.logs(), names.ledger());
-    begin(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", counting).await?;
-    let there = run(client, Phase::Schema, &format!("SELECT to_regclass({})", literal(logs))).await?;
-    if schema::value(&there, 0).is_none() {
-        return Err(schema::no_tables());
-    }
-    say("counting rows");
-    let sql = format!("SELECT instance, count(*), min(seq), max(seq) FROM {logs} GROUP BY instance");
-    each(client, &sql, |row| {
-        book.rows(row.get(0).unwrap_or_default(), number(row, 1), number(row, 2), number(row, 3));
-    })
-    .await?;
-    each(client, &format!("SELECT instance, last_seq FROM {ledger}"), |row| {
-        book.ledger(row.get(0).unwrap_or_default(), number(row, 1));
-    })
-    .await?;
-    say("reading loss markers");
-    // A marker that was refused and replayed tells of the process that wrote it first.
-    let sql = format!(
-        "SELECT coalesce(attributes ->> 'telesink.original_instance', instance::text), \
-         coalesce(attributes ->> 'telesink.original_seq', seq::text), attributes ->> 'seq_from', \
-         attributes ->> 'seq_to' FROM {logs} WHERE logger = 'telesink' AND event_name = 'telesink.loss'"
-    );
-    each(client, &sql, |row| {
-        book.marker(row.get(0).unwrap_or_default(), number(row, 1), row.get(2), row.get(3));
-    })
-    .await?;
-    let sql = format!(
-        "SELECT attributes ->> 'telesink.original_instance', attributes ->> 'telesink.original_seq', instance \
-         FROM {logs} WHERE attributes ? 'telesink.original_seq' AND attributes ? 'telesink.original_instance'"
-    );
-    each(client, &sql, |row| {
-        book.replayed(row.get(0).unwrap_or_default(), row.get(1), row.get(2).unwrap_or_default());
-    })
-    .await?;
-    book.prepare();
-    say("looking for holes");
-    let sql = format!(
-        "SELECT instance, before, seq FROM (SELECT instance, seq, \
-         lag(seq) OVER (PARTITION BY instance ORDER BY seq) AS before FROM {logs}) AS numbered \
-         WHERE seq <> before + 1 ORDER BY instance, seq"
-    );
-    each(client, &sql, |row| book.jump(row.get(0).unwrap_or_default(), number(row, 1), number(row, 2)))
-        .await?;
-    counting.store(0, Ordering::Release);
-    run(client, Phase::Schema, "COMMIT").await.map(|_| ())
-}
-
-/// Hands each row over as it comes: there may be very many.
-async fn each(client: &Client, sql: &str, mut enter: impl FnMut(&SimpleQueryRow)) -> Result<(), Failure> {
-    let failed = |error: tokio_postgres::Error| Failure::of(Phase::Schema, &error);
-    let mut messages = pin!(client.simple_query_raw(sql).await.map_err(failed)?);
-    while let Some(message) = messages.try_next().await.map_err(failed)? {
-        if let SimpleQueryMessage::Row(row) = message {
-            enter(&row);
-        }
-    }
-    Ok(())
-}
-
-fn number(row: &SimpleQueryRow, index: usize) -> u64 {
-    row.get(index).and_then(|text| text.parse().ok()).unwrap_or(0)
 }

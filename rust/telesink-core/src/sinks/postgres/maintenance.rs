@@ -9,6 +9,7 @@ use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::sinks::Limits;
 use crate::sinks::prune::{Age, OldPartition, Piece, Prune, Scope};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -64,13 +65,14 @@ impl Maintenance {
         self.run(async || schema::prepare(&self.connected.client, names, *creates_schema).await)
     }
 
-    /// Makes partitions for so many days from `now_unix_nano` on, and for older rows of the default partition.
+    /// Makes partitions for so many days from `now_unix_nano` on, and for older rows of the default partition: for log
+    /// records, and for spans and metrics where somebody writes them.
     ///
     /// # Errors
     /// The server refuses, or somebody holds a lock.
     pub fn make_ahead(&self, now_unix_nano: u64, days_ahead: u32) -> Result<Made, WriteError> {
         let (client, names) = (&self.connected.client, &self.options.names);
-        self.run(async || partitions::make_ahead(client, names, now_unix_nano, days_ahead).await)
+        self.run(async || partitions::make_ahead(client, names, now_unix_nano, days_ahead, &[]).await)
     }
 
     /// Drops some of what is older than `keep`.
@@ -119,9 +121,10 @@ impl Maintenance {
 /// Old partitions and rows, and how far they are gone.
 struct TablePrune {
     maintenance: Maintenance,
-    old: retention::Old,
+    /// Of each table that may still hold something; the first is being worked on.
+    old: VecDeque<retention::Old>,
     scope: Scope,
-    /// Of the partitions in the scope.
+    /// Of the partitions of that table.
     next: usize,
     waits: u32,
     /// Why a partition could not be dropped: told at the end, because it must not keep the others.
@@ -133,14 +136,20 @@ pub(super) fn prune(options: Options, limits: Limits, age: Age) -> Result<Box<dy
     let maintenance = Maintenance::open(Arc::new(options), limits)?;
     let (client, names) = (&maintenance.connected.client, &maintenance.options.names);
     let (old, rows) = maintenance.run(async || {
-        let found = retention::find_old(client, names, age.older_than, age.now_unix_nano).await?;
-        let Some(old) = found else { return Err(schema::no_tables()) };
-        let rows = old.count_rest(client).await?;
-        Ok((old, rows))
+        let (mut all, mut rows) = (VecDeque::new(), 0);
+        for table in schema::RecordTable::ALL {
+            let found = retention::find_old(client, names, table, age.older_than, age.now_unix_nano).await?;
+            // Tables of an older version have no spans and metrics.
+            let Some(old) = found else { continue };
+            rows += old.count_rest(client).await?;
+            all.push_back(old);
+        }
+        if all.is_empty() { Err(schema::no_tables()) } else { Ok((all, rows)) }
     })?;
-    let partitions = old.partitions.iter();
+    let partitions = old.iter().flat_map(|old| &old.partitions);
     let partitions = partitions.map(|old| OldPartition { name: old.shown.clone(), rows: old.rows }).collect();
-    let before_unix_nano = (old.limit.max(0.0) * 1e9) as u64;
+    let limit = old.front().map_or(0.0, |old| old.limit.max(0.0));
+    let before_unix_nano = (limit * 1e9) as u64;
     let scope = Scope { before_unix_nano, partitions, rows, gives_back: true };
     Ok(Box::new(TablePrune { maintenance, old, scope, next: 0, waits: 0, stuck: None }))
 }
@@ -151,10 +160,22 @@ impl Prune for TablePrune {
     }
 
     fn step(&mut self) -> Result<Option<Piece>, WriteError> {
-        let client = &self.maintenance.connected.client;
-        while let Some(partition) = self.old.partitions.get(self.next) {
+        while let Some(old) = self.old.front() {
+            let client = &self.maintenance.connected.client;
+            let Some(partition) = old.partitions.get(self.next) else {
+                match self.maintenance.attempt(async || old.delete_chunk(client).await) {
+                    Ok(retention::Piece::Busy) => return self.wait(),
+                    Ok(retention::Piece::Done(0)) => {
+                        self.old.pop_front();
+                        self.next = 0;
+                        continue;
+                    }
+                    Ok(retention::Piece::Done(rows)) => return Ok(Some(Piece::Rows(rows))),
+                    Err(failure) => return Err(self.judge(failure)),
+                }
+            };
             let mut locks = retention::Locks::default();
-            let drop_it = async || self.old.drop_partition(client, &partition.name, &mut locks).await;
+            let drop_it = async || old.drop_partition(client, &partition.name, &mut locks).await;
             match self.maintenance.attempt(drop_it) {
                 Ok(retention::Piece::Busy) => return self.wait(),
                 // Somebody else was faster.
@@ -174,12 +195,7 @@ impl Prune for TablePrune {
                 }
             }
         }
-        match self.maintenance.attempt(async || self.old.delete_chunk(client).await) {
-            Ok(retention::Piece::Busy) => self.wait(),
-            Ok(retention::Piece::Done(0)) => self.stuck.take().map_or(Ok(None), Err),
-            Ok(retention::Piece::Done(rows)) => Ok(Some(Piece::Rows(rows))),
-            Err(failure) => Err(self.judge(failure)),
-        }
+        self.stuck.take().map_or(Ok(None), Err)
     }
 }
 

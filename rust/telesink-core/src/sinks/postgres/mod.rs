@@ -23,10 +23,10 @@ use super::{Batch, Limits, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::dsn::postgres::{Environment, Target, target};
 use crate::error::{ConfigError, WriteError};
-use crate::record::{Record, Signal};
+use crate::record::Record;
 use event_loop::EventLoop;
 use failure::{Cause, Failure, Phase};
-use schema::Names;
+use schema::{Names, RecordTable};
 use session::{Session, Transaction, within};
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,6 +130,8 @@ struct PostgresSink {
     records_max: usize,
     /// When to look after partitions and old rows again, nanoseconds since the Unix epoch.
     maintenance_at: u64,
+    /// Tables that this sink writes to.
+    written: Vec<RecordTable>,
     /// A transaction that was given up in the middle of its rows.
     given_up: Option<Transaction>,
 }
@@ -144,6 +146,7 @@ impl PostgresSink {
             session: None,
             records_max: usize::MAX,
             maintenance_at: 0,
+            written: Vec::new(),
             given_up: None,
         }
     }
@@ -175,7 +178,7 @@ impl PostgresSink {
             // Or the tables were dropped, and a new session may make them.
             Err(failure)
                 if was_open
-                    && failure.phase == Phase::Guard
+                    && matches!(failure.phase, Phase::Schema | Phase::Guard)
                     && (failure.is_end_of_connection() || self.can_mend(&failure)) =>
             {
                 self.attempt(batch).await
@@ -199,7 +202,7 @@ impl PostgresSink {
             return Ok((session, None));
         }
         // Before the batch, so that its rows find their partition; rarely, or the batch would wait for it.
-        let done = session.maintain(&self.options, self.limits, batch).await;
+        let done = session.maintain(&self.options, self.limits, batch, &self.written).await;
         self.maintenance_at = done.again_at;
         let session = match done.session {
             Some(session) => session,
@@ -209,13 +212,27 @@ impl PostgresSink {
     }
 
     async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let tables = transaction::tables_of(batch.entries);
+        if tables.iter().any(|table| !self.written.contains(table)) {
+            // Its rows want partitions.
+            self.written = RecordTable::ALL
+                .into_iter()
+                .filter(|table| tables.contains(table) || self.written.contains(table))
+                .collect();
+            self.maintenance_at = 0;
+        }
         let (mut session, notice) = self.ready(batch).await?;
         if let Some(transaction) = self.given_up {
             within(self.limits.write, Phase::Guard, transaction.end(session.client())).await?;
             self.given_up = None;
         }
         let sent = batch.entries.len().min(self.records_max);
-        let answer = transaction::store(&mut session, &self.options, self.limits, batch, sent).await;
+        let answer = match session.learn(&self.options, self.limits, batch, &tables).await {
+            Ok(()) => {
+                transaction::store(&mut session, &self.options, self.limits, batch, (sent, &tables)).await
+            }
+            Err(failure) => Err(failure),
+        };
         match answer {
             Ok(mut outcome) => {
                 outcome.unsent = batch.entries.len() - sent;
@@ -254,8 +271,8 @@ fn is_too_slow(failure: &Failure) -> bool {
 }
 
 impl Sink for PostgresSink {
-    fn route(&self, record: &Record) -> Option<Route> {
-        (record.header().signal == Signal::Log).then_some(Route::All)
+    fn route(&self, _record: &Record) -> Option<Route> {
+        Some(Route::All)
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {

@@ -2,9 +2,11 @@
 
 use super::connect::{self, Connected};
 use super::failure::{Cause, Failure, Phase};
+use super::schema::RecordTable;
 use super::{Dedupe, Options, partitions, retention, schema, unique};
 use crate::record::id::format_uuid;
 use crate::sinks::{Batch, Limits};
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -66,8 +68,10 @@ impl Transaction {
 /// An open connection.
 pub(super) struct Session {
     connected: Connected,
-    /// The row of the pipeline's resource.
-    pub(super) resource: i64,
+    /// The rows of resources, by their index in the pipeline's table: as many as that can hold.
+    pub(super) resources: HashMap<u32, i64>,
+    /// Tables whose unique index has been looked for.
+    unique: Vec<RecordTable>,
     /// The last one whose guard was answered.
     pub(super) transaction: Option<Transaction>,
 }
@@ -80,14 +84,66 @@ impl Session {
         let client = &connected.client;
         let names = &options.names;
         within(limits.write, Phase::Schema, schema::prepare(client, names, options.creates_schema)).await?;
-        if options.dedupe == Dedupe::Id {
-            let prepared = unique::prepare(client, names, options.creates_schema);
-            within(limits.write, Phase::Schema, prepared).await?;
+        let mut session =
+            Self { connected, resources: HashMap::new(), unique: Vec::new(), transaction: None };
+        session.look_for_index(RecordTable::Logs, options, limits).await?;
+        session.look_up(0, options, limits, batch).await?;
+        Ok(session)
+    }
+
+    /// Learns what the rows of a batch need beside their records: what is not known yet is asked of the server.
+    pub(super) async fn learn(
+        &mut self,
+        options: &Options,
+        limits: Limits,
+        batch: &Batch<'_>,
+        tables: &[RecordTable],
+    ) -> Result<(), Failure> {
+        for table in tables {
+            self.look_for_index(*table, options, limits).await?;
         }
-        let resource = &batch.tables.resource().json;
-        let resource =
-            within(limits.write, Phase::Schema, schema::resource_id(client, names, resource)).await?;
-        Ok(Self { connected, resource, transaction: None })
+        if batch.tables.resources().len() > 1 {
+            let mut last = 0;
+            for entry in batch.entries {
+                let index = entry.record.resource();
+                if index != last && !self.resources.contains_key(&index) {
+                    self.look_up(index, options, limits, batch).await?;
+                }
+                last = index;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row of a resource.
+    async fn look_up(
+        &mut self,
+        index: u32,
+        options: &Options,
+        limits: Limits,
+        batch: &Batch<'_>,
+    ) -> Result<(), Failure> {
+        let resources = batch.tables.resources();
+        let Some(resource) = resources.get(index as usize) else { return Ok(()) };
+        let found = schema::resource_id(self.client(), &options.names, &resource.json);
+        let row = within(limits.write, Phase::Schema, found).await?;
+        self.resources.insert(index, row);
+        Ok(())
+    }
+
+    /// What `dedupe=id` needs.
+    async fn look_for_index(
+        &mut self,
+        table: RecordTable,
+        options: &Options,
+        limits: Limits,
+    ) -> Result<(), Failure> {
+        if options.dedupe == Dedupe::Id && !self.unique.contains(&table) {
+            let prepared = unique::prepare(self.client(), &options.names, table, options.creates_schema);
+            within(limits.write, Phase::Schema, prepared).await?;
+            self.unique.push(table);
+        }
+        Ok(())
     }
 
     /// The client library's half of the connection.
@@ -106,15 +162,21 @@ impl Session {
         ended.is_ok() && !self.is_closed()
     }
 
-    /// Makes partitions ahead and drops what is too old. A failure stops no batch: it is told, and the connection is given
+    /// Makes partitions ahead, for the tables in `written` and those that others write to, and drops what is too old. A failure stops no batch: it is told, and the connection is given
     /// back only if its state is known.
-    pub(super) async fn maintain(self, options: &Options, limits: Limits, batch: &Batch<'_>) -> Maintained {
+    pub(super) async fn maintain(
+        self,
+        options: &Options,
+        limits: Limits,
+        batch: &Batch<'_>,
+        written: &[RecordTable],
+    ) -> Maintained {
         let client = self.client();
         let (names, now) = (&options.names, batch.now_unix_nano);
         let mut instance = [0; 36];
         format_uuid(&batch.instance, &mut instance);
         let work = async {
-            let made = partitions::make_ahead(client, names, now, DAYS_AHEAD).await?;
+            let made = partitions::make_ahead(client, names, now, DAYS_AHEAD, written).await?;
             let mut is_partial = made.is_partial;
             if let Some(keep) = options.keep {
                 is_partial |= retention::drop_old(client, names, keep, now).await?.is_partial;

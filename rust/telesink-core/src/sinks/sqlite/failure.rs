@@ -54,6 +54,16 @@ impl Failure {
         }
     }
 
+    pub(super) fn older_schema(version: i64) -> Self {
+        Failure::Config {
+            message: format!(
+                "the tables have version {version}, not {}, and create_schema=false",
+                super::VERSION
+            ),
+            hint: "bring them up to date: `telesink schema --dialect sqlite | sqlite3 FILE`",
+        }
+    }
+
     pub(super) fn missing_schema() -> Self {
         Failure::Config {
             message: "the telesink tables are missing and create_schema=false".to_owned(),

@@ -1,5 +1,7 @@
 //! A file looked at from outside of any sink. It is opened for reading only, but for deleting what was written to try it.
 
+mod count;
+
 use super::failure::Failure;
 use super::moved::beside;
 use super::{Options, schema};
@@ -107,7 +109,7 @@ impl Inspect for FileInspect {
     }
 
     fn count(&mut self, book: &mut Book, say: &dyn Fn(&'static str)) -> Result<(), WriteError> {
-        self.present(|connection| count(connection, book, say))
+        self.present(|connection, tables| count::count(connection, tables, book, say))
     }
 
     fn stored(&mut self, wanted: &[Wanted]) -> Result<Vec<[u8; 16]>, WriteError> {
@@ -120,7 +122,7 @@ impl Inspect for FileInspect {
             json.push('"');
         }
         json.push(']');
-        self.present(|connection| {
+        self.present(|connection, _| {
             let sql = "SELECT DISTINCT id FROM telesink_logs WHERE id IN (SELECT value FROM json_each(?1))";
             let mut select = connection.prepare(sql)?;
             let mut rows = select.query([&json])?;
@@ -140,7 +142,7 @@ impl Inspect for FileInspect {
         if self.connection.is_none() {
             *self = Self { connection: reopened(&self.options)?, options: self.options.clone() };
         }
-        self.present(|connection| {
+        self.present(|connection, _| {
             let sql = "SELECT body FROM telesink_logs WHERE instance = ?1 \
                        AND row_id > (SELECT max(row_id) FROM telesink_logs) - ?2";
             let mut select = connection.prepare(sql)?;
@@ -196,78 +198,15 @@ impl FileInspect {
         self.connection.as_ref().map(ask).transpose().map_err(|failure| failure.judge(&self.options))
     }
 
-    /// Asks the tables, which have to be there.
-    fn present<T>(&self, ask: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T, WriteError> {
+    /// Asks the tables, which have to be there; hands over the names of those that hold records.
+    fn present<T>(
+        &self,
+        ask: impl FnOnce(&Connection, &[&str]) -> Result<T, Failure>,
+    ) -> Result<T, WriteError> {
         let answer = self.judged(|connection| {
-            schema::check_present(connection)?;
-            ask(connection)
+            let version = schema::check_present(connection)?;
+            ask(connection, schema::record_tables(version))
         })?;
         answer.ok_or_else(|| Failure::no_file().judge(&self.options))
     }
-}
-
-/// Attributes of others may be no JSON.
-const MARKERS: &str = "\
-SELECT instance, seq, value ->> 'seq_from', value ->> 'seq_to', value ->> 'telesink.original_instance',
-       value ->> 'telesink.original_seq'
-FROM (SELECT instance, seq, CASE WHEN json_valid(attributes) THEN attributes ELSE '{}' END AS value
-      FROM telesink_logs WHERE logger = 'telesink' AND event_name = 'telesink.loss')";
-
-const REPLAYED: &str = "\
-SELECT value ->> 'telesink.original_instance', value ->> 'telesink.original_seq', instance
-FROM (SELECT instance, CASE WHEN json_valid(attributes) THEN attributes ELSE '{}' END AS value
-      FROM telesink_logs WHERE instr(attributes, '\"telesink.original_seq\"'))
-WHERE value ->> 'telesink.original_instance' IS NOT NULL";
-
-const JUMPS: &str = "\
-SELECT instance, before, seq FROM (
-  SELECT instance, seq, lag(seq) OVER (PARTITION BY instance ORDER BY seq) AS before FROM telesink_logs
-) WHERE seq <> before + 1 ORDER BY instance, seq";
-
-fn count(connection: &Connection, book: &mut Book, say: &dyn Fn(&'static str)) -> Result<(), Failure> {
-    let moment = connection.unchecked_transaction()?;
-    let each = |sql: &str, enter: &mut dyn FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<()>| {
-        let mut select = moment.prepare(sql)?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            enter(row)?;
-        }
-        Ok::<(), Failure>(())
-    };
-    let number = |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).map(|seq| seq.max(0) as u64);
-    let word = |row: &rusqlite::Row<'_>, index| -> rusqlite::Result<Option<String>> {
-        Ok(match row.get_ref(index)? {
-            rusqlite::types::ValueRef::Integer(number) => Some(number.to_string()),
-            rusqlite::types::ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-            _ => None,
-        })
-    };
-    say("counting rows");
-    each("SELECT instance, count(*), min(seq), max(seq) FROM telesink_logs GROUP BY instance", &mut |row| {
-        book.rows(&row.get::<_, String>(0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?);
-        Ok(())
-    })?;
-    each("SELECT instance, last_seq FROM telesink_ledger", &mut |row| {
-        book.ledger(&row.get::<_, String>(0)?, number(row, 1)?);
-        Ok(())
-    })?;
-    say("reading loss markers");
-    each(MARKERS, &mut |row| {
-        // A marker that was refused and replayed tells of the process that wrote it first.
-        let instance = word(row, 4)?.map_or_else(|| row.get(0), Ok)?;
-        let seq = word(row, 5)?.and_then(|text| text.parse().ok()).map_or_else(|| number(row, 1), Ok)?;
-        book.marker(&instance, seq, word(row, 2)?.as_deref(), word(row, 3)?.as_deref());
-        Ok(())
-    })?;
-    each(REPLAYED, &mut |row| {
-        let (original, seq) = (word(row, 0)?.unwrap_or_default(), word(row, 1)?);
-        book.replayed(&original, seq.as_deref(), &row.get::<_, String>(2)?);
-        Ok(())
-    })?;
-    book.prepare();
-    say("looking for holes");
-    each(JUMPS, &mut |row| {
-        book.jump(&row.get::<_, String>(0)?, number(row, 1)?, number(row, 2)?);
-        Ok(())
-    })
 }

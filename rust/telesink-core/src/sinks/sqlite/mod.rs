@@ -1,4 +1,4 @@
-//! `sqlite:///path`: the embedded default. One connection, one prepared statement, one transaction a batch; the
+//! `sqlite:///path`: the embedded default. One connection, one prepared statement a table, one transaction a batch; the
 //! ledger row moves in the same transaction, so a batch is never stored twice.
 //!
 //! Several processes may write to one file: each has its own connection, opened on its own lane's thread. A
@@ -23,12 +23,13 @@ use super::{Batch, Outcome, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
-use crate::record::{Record, Signal};
+use crate::record::Record;
 use failure::Failure;
 use moved::{FileIdentity, Patience, identities};
 use rusqlite::{Connection, OpenFlags};
 use slot::Slot;
 pub(crate) use slot::{close_all, settle_moved};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +113,8 @@ struct Open {
     path: PathBuf,
     /// Of the database and of its write-ahead log.
     identity: [Option<FileIdentity>; 2],
-    resource: Option<i64>,
+    /// The rows of resources, by their index in the pipeline's table.
+    resources: HashMap<u32, i64>,
     /// Behind the connection, so that it ends after it.
     _opened: fork::Opened,
 }
@@ -146,7 +148,7 @@ impl SqliteSink {
                 Ok(outcome)
             });
             if stored.is_err() {
-                open.resource = None;
+                open.resources.clear();
                 if !open.connection.is_autocommit() {
                     // Should this fail too, the connection is thrown away below, and SQLite rolls back itself.
                     drop(open.connection.execute_batch("ROLLBACK"));
@@ -183,7 +185,7 @@ fn opened<'s>(
             schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
             let path = options.path.clone();
             let identity = identities(&path);
-            Ok(empty.insert(Open { connection, path, identity, resource: None, _opened: counted }))
+            Ok(empty.insert(Open { connection, path, identity, resources: HashMap::new(), _opened: counted }))
         }
     }
 }
@@ -196,8 +198,8 @@ fn leave(slot: &mut Option<Open>) {
 }
 
 impl Sink for SqliteSink {
-    fn route(&self, record: &Record) -> Option<Route> {
-        (record.header().signal == Signal::Log).then_some(Route::All)
+    fn route(&self, _record: &Record) -> Option<Route> {
+        Some(Route::All)
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {

@@ -25,22 +25,23 @@ struct FilePrune {
     options: Options,
     connection: Connection,
     scope: Scope,
-    /// The last row that was looked at; rows get increasing numbers, and old ones stand in front.
+    /// The tables that may still hold old rows; the first is being looked through.
+    tables: &'static [&'static str],
+    /// The last row of it that was looked at; rows get increasing numbers, and old ones stand in front.
     row: i64,
-    has_rows: bool,
 }
 
 /// Opens the file and counts.
 pub(super) fn open(options: Options, _: Limits, age: Age) -> Result<Box<dyn Prune>, WriteError> {
     match look(&options, age) {
-        Ok((connection, scope)) => {
-            Ok(Box::new(FilePrune { options, connection, scope, row: i64::MIN, has_rows: true }))
+        Ok((connection, scope, tables)) => {
+            Ok(Box::new(FilePrune { options, connection, scope, tables, row: i64::MIN }))
         }
         Err(failure) => Err(failure.judge(&options)),
     }
 }
 
-fn look(options: &Options, age: Age) -> Result<(Connection, Scope), Failure> {
+fn look(options: &Options, age: Age) -> Result<(Connection, Scope, &'static [&'static str]), Failure> {
     if !options.path.exists() {
         return Err(Failure::no_file());
     }
@@ -49,13 +50,13 @@ fn look(options: &Options, age: Age) -> Result<(Connection, Scope), Failure> {
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = Connection::open_with_flags(&options.path, flags)?;
     connection.busy_timeout(LOCK_WAIT)?;
-    schema::check_present(&connection)?;
+    let tables = schema::record_tables(schema::check_present(&connection)?);
     let before_unix_nano = age.limit_unix_nano();
-    let rows: i64 = connection.query_row(
-        "SELECT count(*) FROM telesink_logs WHERE ts < ?1",
-        [before_unix_nano as i64],
-        |row| row.get(0),
-    )?;
+    let mut rows: i64 = 0;
+    for table in tables {
+        let sql = format!("SELECT count(*) FROM {table} WHERE ts < ?1");
+        rows += connection.query_row(&sql, [before_unix_nano as i64], |row| row.get::<_, i64>(0))?;
+    }
     let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
     let scope = Scope {
         before_unix_nano,
@@ -63,7 +64,7 @@ fn look(options: &Options, age: Age) -> Result<(Connection, Scope), Failure> {
         rows: rows as u64,
         gives_back: mode == INCREMENTAL,
     };
-    Ok((connection, scope))
+    Ok((connection, scope, tables))
 }
 
 impl Prune for FilePrune {
@@ -78,12 +79,12 @@ impl Prune for FilePrune {
 
 impl FilePrune {
     fn next_piece(&mut self) -> Result<Option<Piece>, Failure> {
-        if self.has_rows {
-            let rows = self.delete()?;
+        while let [table, rest @ ..] = self.tables {
+            let rows = self.delete(table)?;
             if rows > 0 {
                 return Ok(Some(Piece::Rows(rows)));
             }
-            self.has_rows = false;
+            (self.tables, self.row) = (rest, i64::MIN);
         }
         let bytes = if self.scope.gives_back { self.give_back()? } else { 0 };
         if bytes > 0 {
@@ -94,22 +95,20 @@ impl FilePrune {
         Ok(None)
     }
 
-    /// Deletes the next rows.
-    fn delete(&mut self) -> Result<u64, Failure> {
+    /// Deletes the next rows of a table.
+    fn delete(&mut self, table: &str) -> Result<u64, Failure> {
         let before = self.scope.before_unix_nano as i64;
         // Takes the write lock at once: a reader that becomes a writer may not wait.
         let chunk = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let last: Option<i64> = chunk.query_row(
-            "SELECT max(row_id) FROM (SELECT row_id FROM telesink_logs WHERE row_id > ?1 AND ts < ?2 \
-             ORDER BY row_id LIMIT ?3)",
-            params![self.row, before, CHUNK_ROWS as i64],
-            |row| row.get(0),
-        )?;
+        let sql = format!(
+            "SELECT max(row_id) FROM (SELECT row_id FROM {table} WHERE row_id > ?1 AND ts < ?2 \
+             ORDER BY row_id LIMIT ?3)"
+        );
+        let last: Option<i64> =
+            chunk.query_row(&sql, params![self.row, before, CHUNK_ROWS as i64], |row| row.get(0))?;
         let Some(last) = last else { return Ok(0) };
-        let deleted = chunk.execute(
-            "DELETE FROM telesink_logs WHERE row_id > ?1 AND row_id <= ?2 AND ts < ?3",
-            params![self.row, last, before],
-        )?;
+        let sql = format!("DELETE FROM {table} WHERE row_id > ?1 AND row_id <= ?2 AND ts < ?3");
+        let deleted = chunk.execute(&sql, params![self.row, last, before])?;
         chunk.commit()?;
         self.row = last;
         Ok(deleted as u64)

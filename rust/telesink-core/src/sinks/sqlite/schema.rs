@@ -3,80 +3,57 @@
 use super::failure::Failure;
 use rusqlite::{Connection, OptionalExtension};
 
-/// The version of the tables below, kept in `telesink_meta`.
-pub const VERSION: i64 = 1;
+/// The statements of each version, in order. A migration only adds; the first makes a file's tables.
+const MIGRATIONS: [&str; 2] = [include_str!("version_1.sql"), include_str!("version_2.sql")];
 
-/// The tables of version 1. Times are integers, nanoseconds since the Unix epoch; ids are text, for people.
+/// The version of the tables, kept in `telesink_meta`.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The tables. Times are integers, nanoseconds since the Unix epoch; ids are text, for people.
 ///
 /// No unique index on the id: the ledger keeps batches from being stored twice, and a random key costs two thirds
 /// of the insert rate (measured). `row_id` orders rows by arrival, for readers that follow the table.
-pub const DDL: &str = "\
-CREATE TABLE telesink_logs (
-  row_id      INTEGER PRIMARY KEY,
-  ts          INTEGER NOT NULL,
-  observed_ts INTEGER NOT NULL,
-  id          TEXT    NOT NULL,
-  severity    INTEGER NOT NULL,
-  level       TEXT    NOT NULL,
-  service     TEXT    NOT NULL,
-  logger      TEXT    NOT NULL,
-  body        TEXT    NOT NULL,
-  event_name  TEXT,
-  trace_id    TEXT,
-  span_id     TEXT,
-  attributes  TEXT    NOT NULL DEFAULT '{}',
-  resource_id INTEGER NOT NULL,
-  instance    TEXT    NOT NULL,
-  seq         INTEGER NOT NULL
-) STRICT;
-CREATE INDEX telesink_logs_trace_id ON telesink_logs (trace_id) WHERE trace_id IS NOT NULL;
-CREATE INDEX telesink_logs_errors ON telesink_logs (ts) WHERE severity >= 17;
-CREATE TABLE telesink_resources (
-  id         INTEGER PRIMARY KEY,
-  attributes TEXT NOT NULL UNIQUE
-) STRICT;
-CREATE TABLE telesink_ledger (
-  instance   TEXT    NOT NULL,
-  lane       INTEGER NOT NULL,
-  last_seq   INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL,
-  PRIMARY KEY (instance, lane)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE telesink_meta (
-  key   TEXT PRIMARY KEY,
-  value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE VIEW telesink_log_lines AS
-  SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ts / 1e9, 'unixepoch') AS time, level, logger, body, attributes,
-         trace_id, span_id, service
-  FROM telesink_logs ORDER BY row_id;
-INSERT INTO telesink_meta (key, value) VALUES ('version', '1');
-";
+pub const DDL: &str = concat!(include_str!("version_1.sql"), include_str!("version_2.sql"));
 
 /// Ledger rows of processes that ended long ago are swept after this long: 30 days, in nanoseconds.
 const LEDGER_AGE_MAX_NANO: i64 = 30 * 86_400 * 1_000_000_000;
 
-/// Makes sure that the tables are there and of a version that this program knows.
+/// Makes sure that the tables are there and of the version that this program writes; older ones are brought up to it.
 pub(super) fn prepare(connection: &Connection, creates: bool, now_unix_nano: u64) -> Result<(), Failure> {
-    if let Some(version) = version(connection)? {
-        return check(version).and_then(|()| sweep(connection, now_unix_nano));
+    match version(connection)? {
+        Some(VERSION) => return sweep(connection, now_unix_nano),
+        Some(found) if found > VERSION => return Err(Failure::newer_schema(found)),
+        Some(found) if !creates => return Err(Failure::older_schema(found)),
+        None if !creates => return Err(Failure::missing_schema()),
+        _ => {}
     }
-    if !creates {
-        return Err(Failure::missing_schema());
-    }
-    // Several processes may start on an empty file: whoever gets the lock first creates, the others look again.
+    // Several processes may start on one file: whoever gets the lock first creates, the others look again.
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    let created = version(connection).and_then(|found| match found {
-        Some(version) => check(version),
-        None => connection.execute_batch(DDL).map_err(Failure::from),
-    });
-    let ended = connection.execute_batch(if created.is_ok() { "COMMIT" } else { "ROLLBACK" });
-    created.and_then(|()| ended.map_err(Failure::from))
+    let migrated = version(connection).and_then(|found| migrate(connection, found.unwrap_or(0)));
+    let ended = connection.execute_batch(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" });
+    migrated.and_then(|()| ended.map_err(Failure::from))
 }
 
-/// Makes sure that the tables are there already.
-pub(super) fn check_present(connection: &Connection) -> Result<(), Failure> {
-    version(connection)?.map_or_else(|| Err(Failure::no_tables()), check)
+/// Brings tables of version `from` to the newest, in the transaction that is open.
+fn migrate(connection: &Connection, from: i64) -> Result<(), Failure> {
+    check(from)?;
+    let done = usize::try_from(from).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        connection.execute_batch(migration)?;
+    }
+    Ok(())
+}
+
+/// The tables of records that a file of this version has.
+pub(super) fn record_tables(version: i64) -> &'static [&'static str] {
+    const TABLES: [&str; 3] = ["telesink_logs", "telesink_spans", "telesink_metrics"];
+    if version < 2 { &TABLES[..1] } else { &TABLES }
+}
+
+/// Makes sure that the tables are there already, also in an older version, and answers which.
+pub(super) fn check_present(connection: &Connection) -> Result<i64, Failure> {
+    let found = version(connection)?.ok_or_else(Failure::no_tables)?;
+    check(found).map(|()| found)
 }
 
 pub(super) fn version(connection: &Connection) -> Result<Option<i64>, Failure> {

@@ -3,6 +3,7 @@
 mod delivery;
 mod layout;
 mod options;
+mod signals;
 
 use crate::record::encode::RecordBuilder;
 use crate::record::level::severity_of;

@@ -1,5 +1,6 @@
 //! Days in UTC, as partitions are cut.
 
+use super::super::schema::RecordTable;
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -26,9 +27,9 @@ impl Day {
         (self.0 * DAY_SECONDS) as f64
     }
 
-    /// The name of its partition, without the schema.
-    pub(in super::super) fn partition(self) -> Option<String> {
-        self.date().map(|date| format!("telesink_logs_p{}", date.strftime("%Y%m%d")))
+    /// The name of its partition of a table, without the schema.
+    pub(in super::super) fn partition(self, table: RecordTable) -> Option<String> {
+        self.date().map(|date| format!("{}_p{}", table.name(), date.strftime("%Y%m%d")))
     }
 
     /// Its first moment as a literal that means the same in every session.
@@ -53,7 +54,8 @@ mod tests {
 
         let (day, next) = (Day::of(last), Day::of(last + 1));
 
-        assert_eq!(day.partition().as_deref(), Some("telesink_logs_p20261121"));
+        assert_eq!(day.partition(RecordTable::Logs).as_deref(), Some("telesink_logs_p20261121"));
+        assert_eq!(day.partition(RecordTable::Spans).as_deref(), Some("telesink_spans_p20261121"));
         assert_eq!(day.literal().as_deref(), Some("'2026-11-21 00:00:00+00'"));
         assert_eq!(next, day.plus(1));
         assert_eq!(next.literal().as_deref(), Some("'2026-11-22 00:00:00+00'"));
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_day_beyond_the_calendar_has_no_partition() {
-        assert_eq!(Day(i64::MAX).partition(), None);
+        assert_eq!(Day(i64::MAX).partition(RecordTable::Logs), None);
         assert_eq!(Day(i64::MIN).literal(), None);
     }
 }

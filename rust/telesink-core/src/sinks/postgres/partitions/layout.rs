@@ -1,11 +1,11 @@
-//! What the server says about the table of logs and its partitions.
+//! What the server says about a table of records and its partitions.
 
 use super::super::failure::{Failure, Phase};
-use super::super::schema::{Names, ServerLimits, literal};
+use super::super::schema::{ServerLimits, literal};
 use super::super::session::run;
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
-/// The table of logs as it stands.
+/// A table of records as it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Layout {
     /// Schema of the table, quoted: the search path may have found it anywhere.
@@ -47,6 +47,11 @@ pub(in super::super) struct DefaultPartition {
 }
 
 impl Layout {
+    /// Whether anybody writes to it: it holds rows that have no partition yet, or somebody has made partitions.
+    pub(in super::super) fn is_used(&self) -> bool {
+        !self.partitions.is_empty() || self.default.as_ref().is_some_and(|default| default.bytes > 0)
+    }
+
     /// Whether a partition has part of the time from `from` to `to`: then another one for that time is impossible.
     pub(in super::super) fn covers(&self, from: f64, to: f64) -> bool {
         self.partitions.iter().any(|partition| partition.from < to && from < partition.to)
@@ -71,13 +76,13 @@ LEFT JOIN (
 LEFT JOIN pg_namespace AS part_ns ON part_ns.oid = part.relnamespace
 WHERE logs.oid = to_regclass(";
 
-/// Looks at the table; `None` if there is none.
+/// Looks at a table, by its quoted name; `None` if there is none.
 pub(in super::super) async fn look(
     client: &Client,
-    names: &Names,
+    table: &str,
     limits: ServerLimits,
 ) -> Result<Option<Layout>, Failure> {
-    let sql = format!("{}{LOOK}{})", limits.sql(), literal(names.logs()));
+    let sql = format!("{}{LOOK}{})", limits.sql(), literal(table));
     let answer = run(client, Phase::Schema, &sql).await?;
     let mut layout: Option<Layout> = None;
     for message in &answer {

@@ -12,7 +12,7 @@ pub(super) use days::Day;
 pub(super) use layout::{Layout, Partition, look};
 
 use super::failure::{Cause, Failure, Phase};
-use super::schema::{Names, ServerLimits, Turn, alone, literal};
+use super::schema::{Names, RecordTable, ServerLimits, Turn, alone, literal};
 use super::session::{first_value, rows_touched, run};
 use layout::DefaultPartition;
 use std::collections::BTreeMap;
@@ -54,40 +54,45 @@ pub struct Made {
 }
 
 /// Makes the partitions of the days from `now_unix_nano` on, and of days past of which the default partition holds
-/// rows. One query where there is nothing to do.
+/// rows: for the log records, for the tables in `written`, and for those that others write to. One query a table where
+/// there is nothing to do.
 pub(super) async fn make_ahead(
     client: &Client,
     names: &Names,
     now_unix_nano: u64,
     days_ahead: u32,
+    written: &[RecordTable],
 ) -> Result<Made, Failure> {
-    let done = work(client, names, now_unix_nano, days_ahead).await;
+    let done = work(client, names, now_unix_nano, days_ahead, written).await;
     done.map_err(|failure| with_right(failure, LEAVE_IT))
 }
 
-async fn work(client: &Client, names: &Names, now_unix_nano: u64, days_ahead: u32) -> Result<Made, Failure> {
+async fn work(
+    client: &Client,
+    names: &Names,
+    now_unix_nano: u64,
+    days_ahead: u32,
+    written: &[RecordTable],
+) -> Result<Made, Failure> {
     let mut made = Made::default();
-    let Some(layout) = look(client, names, LIMITS).await? else { return Ok(made) };
-    if !layout.is_partitioned {
-        return Ok(made);
-    }
     let today = Day::of(now_unix_nano);
-    let strays = match used_default(&layout) {
-        Some(default) => strays(client, default, today, days_ahead).await?,
-        None => BTreeMap::new(),
-    };
-    let ahead = (0..i64::from(days_ahead)).map(|days| today.plus(days));
-    let ahead: Vec<Day> = ahead.filter(|day| !is_covered(&layout, *day)).collect();
-    let late = strays.keys().rev().filter(|day| !ahead.contains(day));
-    for day in ahead.iter().chain(late) {
-        if strays.get(day).is_some_and(|rows| *rows > MOVED_ROWS_MAX) {
-            made.crowded_days += 1;
+    // The first day of each table comes first: what is left for the next call is needed later.
+    let mut wanted: Vec<(usize, RecordTable, Day)> = Vec::new();
+    for table in RecordTable::ALL {
+        let Some(layout) = look(client, names.of(table), LIMITS).await? else { continue };
+        let is_wanted = table == RecordTable::Logs || written.contains(&table) || layout.is_used();
+        if !layout.is_partitioned || !is_wanted {
             continue;
         }
+        let days = wanted_days(client, &layout, today, days_ahead, &mut made.crowded_days).await?;
+        wanted.extend(days.into_iter().enumerate().map(|(place, day)| (place, table, day)));
+    }
+    wanted.sort_by_key(|(place, ..)| *place);
+    for (_, table, day) in wanted {
         if made.partitions == PARTITIONS_MAX {
             return Ok(Made { is_partial: true, ..made });
         }
-        match alone(client, Turn::Skip, LIMITS, async || make(client, names, *day).await).await? {
+        match alone(client, Turn::Skip, LIMITS, async || make(client, names, table, day).await).await? {
             Some(Some(rows)) => {
                 made.partitions += 1;
                 made.moved_rows += rows;
@@ -97,6 +102,28 @@ async fn work(client: &Client, names: &Names, now_unix_nano: u64, days_ahead: u3
         }
     }
     Ok(made)
+}
+
+/// The days for which a table should get a partition, in the order in which they are needed.
+async fn wanted_days(
+    client: &Client,
+    layout: &Layout,
+    today: Day,
+    days_ahead: u32,
+    crowded_days: &mut u64,
+) -> Result<Vec<Day>, Failure> {
+    let strays = match used_default(layout) {
+        Some(default) => strays(client, default, today, days_ahead).await?,
+        None => BTreeMap::new(),
+    };
+    let ahead = (0..i64::from(days_ahead)).map(|days| today.plus(days));
+    let ahead: Vec<Day> = ahead.filter(|day| !is_covered(layout, *day)).collect();
+    let late = strays.keys().rev().filter(|day| !ahead.contains(day));
+    let is_crowded = |day: &Day| strays.get(day).is_some_and(|rows| *rows > MOVED_ROWS_MAX);
+    let (crowded, days): (Vec<Day>, Vec<Day>) =
+        ahead.iter().chain(late).copied().partition(|day| is_crowded(day));
+    *crowded_days += crowded.len() as u64;
+    Ok(days)
 }
 
 /// What a role can do that may write and no more: only the owner of a table can change it.
@@ -154,24 +181,23 @@ async fn strays(
 
 /// Makes one partition, in the transaction that holds the lock. Answers how many rows it got, or `None` if there is
 /// one already or its name is taken.
-async fn make(client: &Client, names: &Names, day: Day) -> Result<Option<u64>, Failure> {
-    let (Some(shown), Some(from), Some(to)) = (day.partition(), day.literal(), day.plus(1).literal()) else {
-        return Ok(None);
-    };
-    let Some(layout) = look(client, names, LIMITS).await? else { return Ok(None) };
+async fn make(client: &Client, names: &Names, table: RecordTable, day: Day) -> Result<Option<u64>, Failure> {
+    let bounds = (day.partition(table), day.literal(), day.plus(1).literal());
+    let (Some(shown), Some(from), Some(to)) = bounds else { return Ok(None) };
+    let Some(layout) = look(client, names.of(table), LIMITS).await? else { return Ok(None) };
     let name = format!("{}.{shown}", layout.schema);
     if is_covered(&layout, day) || is_taken(client, &name).await? {
         return Ok(None);
     }
-    let logs = format!("{}.telesink_logs", layout.schema);
+    let parent = format!("{}.{}", layout.schema, table.name());
     // What belongs to the table as a whole, such as its indexes, comes by attaching.
     let create = format!(
-        "CREATE TABLE {name} (LIKE {logs} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS)"
+        "CREATE TABLE {name} (LIKE {parent} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS)"
     );
     run(client, Phase::Schema, &create).await?;
     let mut moved = 0;
     if let Some(default) = layout.default.filter(|default| default.is_plain) {
-        let columns = columns(client, &logs).await?;
+        let columns = columns(client, &parent).await?;
         let take = format!(
             "WITH moved AS (DELETE FROM ONLY {default} WHERE ts >= {from} AND ts < {to} RETURNING {columns}) \
              INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
@@ -184,13 +210,13 @@ async fn make(client: &Client, names: &Names, day: Day) -> Result<Option<u64>, F
         // Those that were written meanwhile. From here on none are: a writer who has chosen the default partition
         // already and had to wait for it would be told that its rows do not belong there any more.
         let lock = format!(
-            "LOCK TABLE ONLY {logs} IN SHARE ROW EXCLUSIVE MODE;LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE",
+            "LOCK TABLE ONLY {parent} IN SHARE ROW EXCLUSIVE MODE;LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE",
             default.name
         );
         run(client, Phase::Schema, &lock).await?;
         moved += rows_touched(&run(client, Phase::Schema, &take).await?);
     }
-    let attach = format!("ALTER TABLE {logs} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})");
+    let attach = format!("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})");
     run(client, Phase::Schema, &attach).await?;
     Ok(Some(moved))
 }

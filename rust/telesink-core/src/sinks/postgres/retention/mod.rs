@@ -8,7 +8,7 @@ pub(super) use ledger::sweep_ledger;
 
 use super::failure::{Failure, Phase};
 use super::partitions::{LEAVE_IT, LIMITS, Layout, Partition, look, with_right};
-use super::schema::{Names, Turn, alone, code_of};
+use super::schema::{Names, RecordTable, Turn, alone, code_of};
 use super::session::{first_value, rows_touched, run};
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -52,11 +52,11 @@ pub(super) struct Old {
     pub(super) limit: f64,
     /// Partitions whose rows are all older, the oldest first.
     pub(super) partitions: Vec<Partition>,
-    /// The table that is no such partition but may hold older rows: the default partition, or all logs of a table
-    /// without partitions. Quoted and qualified.
+    /// The table that is no such partition but may hold older rows: the default partition, or a whole table without
+    /// partitions. Quoted and qualified.
     pub(super) rest: Option<String>,
-    /// The table of logs itself, quoted and qualified.
-    logs: String,
+    /// The table itself, quoted and qualified.
+    table: String,
 }
 
 /// What becomes of one piece of work.
@@ -68,25 +68,26 @@ pub(super) enum Piece {
     Busy,
 }
 
-/// Looks for what is older than `keep`; `None` if there are no tables.
+/// Looks for what a table holds that is older than `keep`; `None` if there is no such table.
 pub(super) async fn find_old(
     client: &Client,
     names: &Names,
+    table: RecordTable,
     keep: Duration,
     now_unix_nano: u64,
 ) -> Result<Option<Old>, Failure> {
-    let Some(layout) = look(client, names, LIMITS).await? else { return Ok(None) };
+    let Some(layout) = look(client, names.of(table), LIMITS).await? else { return Ok(None) };
     let Layout { schema, now, is_partitioned, partitions, default } = layout;
     let limit = now.min(now_unix_nano as f64 / 1e9) - keep.as_secs_f64();
-    let logs = format!("{schema}.telesink_logs");
+    let table = format!("{schema}.{}", table.name());
     let mut partitions: Vec<_> = partitions.into_iter().filter(|partition| partition.to <= limit).collect();
     partitions.sort_by(|one, other| one.to.total_cmp(&other.to));
     let rest = match default {
         Some(default) if default.is_plain && default.bytes > 0 => Some(default.name),
-        None if !is_partitioned => Some(logs.clone()),
+        None if !is_partitioned => Some(table.clone()),
         _ => None,
     };
-    Ok(Some(Old { limit, partitions, rest, logs }))
+    Ok(Some(Old { limit, partitions, rest, table }))
 }
 
 /// Drops what is older than `keep`, a bounded part of it at once.
@@ -106,35 +107,61 @@ async fn work(
     keep: Duration,
     now_unix_nano: u64,
 ) -> Result<Dropped, Failure> {
-    let mut dropped = Dropped::default();
-    let Some(old) = find_old(client, names, keep, now_unix_nano).await? else { return Ok(dropped) };
-    let mut locks = Locks::default();
-    let mut pieces = 0;
-    let mut stuck = None;
-    for partition in &old.partitions {
-        if pieces == PIECES_MAX {
-            return Ok(Dropped { is_partial: true, ..dropped });
-        }
-        pieces += 1;
-        match old.drop_partition(client, &partition.name, &mut locks).await {
-            Ok(Piece::Done(partitions)) => dropped.partitions += partitions,
-            Ok(Piece::Busy) => return Ok(Dropped { is_partial: true, ..dropped }),
-            Err(failure) if is_stuck(&failure) => stuck = stuck.or(Some(failure)),
-            Err(failure) => return Err(failure),
+    let mut work = Work::default();
+    for table in RecordTable::ALL {
+        if let Some(old) = find_old(client, names, table, keep, now_unix_nano).await?
+            && !work.drop_from(client, &old).await?
+        {
+            return Ok(Dropped { is_partial: true, ..work.dropped });
         }
     }
-    dropped.is_partial = true;
-    while pieces < PIECES_MAX && dropped.is_partial {
-        pieces += 1;
-        match old.delete_chunk(client).await? {
-            Piece::Done(rows) => {
-                dropped.rows += rows;
-                dropped.is_partial = rows == CHUNK_ROWS;
+    work.stuck.map_or(Ok(work.dropped), Err)
+}
+
+/// One call of [`drop_old`]: what it has done, and what it may still do.
+#[derive(Debug, Default)]
+struct Work {
+    dropped: Dropped,
+    locks: Locks,
+    pieces: u64,
+    /// Why a partition could not be dropped: told at the end, because it must not keep the others.
+    stuck: Option<Failure>,
+}
+
+impl Work {
+    /// Drops what is old in one table. Answers whether nothing is left there.
+    async fn drop_from(&mut self, client: &Client, old: &Old) -> Result<bool, Failure> {
+        for partition in &old.partitions {
+            if self.pieces == PIECES_MAX {
+                return Ok(false);
             }
-            Piece::Busy => break,
+            self.pieces += 1;
+            match old.drop_partition(client, &partition.name, &mut self.locks).await {
+                Ok(Piece::Done(partitions)) => self.dropped.partitions += partitions,
+                Ok(Piece::Busy) => return Ok(false),
+                Err(failure) if is_stuck(&failure) => {
+                    self.stuck.get_or_insert(failure);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
+        while old.rest.is_some() {
+            if self.pieces == PIECES_MAX {
+                return Ok(false);
+            }
+            self.pieces += 1;
+            match old.delete_chunk(client).await? {
+                Piece::Done(rows) => {
+                    self.dropped.rows += rows;
+                    if rows < CHUNK_ROWS {
+                        break;
+                    }
+                }
+                Piece::Busy => return Ok(false),
+            }
+        }
+        Ok(true)
     }
-    stuck.map_or(Ok(dropped), Err)
 }
 
 /// The attempts that are left in this call.
@@ -158,7 +185,7 @@ impl Old {
         name: &str,
         locks: &mut Locks,
     ) -> Result<Piece, Failure> {
-        let sql = format!("ALTER TABLE {} DETACH PARTITION {name};DROP TABLE {name}", self.logs);
+        let sql = format!("ALTER TABLE {} DETACH PARTITION {name};DROP TABLE {name}", self.table);
         loop {
             let work = async || run(client, Phase::Schema, &sql).await.map(|_| ());
             match alone(client, Turn::Skip, LIMITS, work).await {

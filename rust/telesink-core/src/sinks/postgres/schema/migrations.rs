@@ -3,13 +3,13 @@
 //! Every statement leaves alone what is there already, so that the same text makes the tables, mends what is missing and
 //! can be run twice.
 
-use super::names::{Names, literal};
+use super::names::{Names, RecordTable, literal};
 use super::transaction::LOCK_KEY;
 use crate::error::ConfigError;
 use std::fmt::Write;
 
 /// The migrations in order: the first makes version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("version_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("version_1.sql"), include_str!("version_2.sql")];
 
 /// The version of the tables, kept in `telesink_meta`.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -79,6 +79,8 @@ fn fill(template: &str, names: &Names) -> String {
         match placeholder {
             "prefix" => sql.push_str(names.prefix()),
             "logs_literal" => sql.push_str(&literal(names.logs())),
+            "spans_literal" => sql.push_str(&literal(names.of(RecordTable::Spans))),
+            "metrics_literal" => sql.push_str(&literal(names.of(RecordTable::Metrics))),
             _ => sql.push_str(&dollar_quote(names)),
         }
         rest = behind;
@@ -88,7 +90,7 @@ fn fill(template: &str, names: &Names) -> String {
 }
 
 fn is_placeholder(text: &str) -> bool {
-    matches!(text, "prefix" | "logs_literal" | "quote")
+    matches!(text, "prefix" | "logs_literal" | "spans_literal" | "metrics_literal" | "quote")
 }
 
 /// A dollar quote that no name holds.
@@ -111,7 +113,7 @@ mod tests {
 
         assert!(sql.contains("CREATE TABLE IF NOT EXISTS \"telemetry\".telesink_logs ("), "{sql}");
         assert!(sql.contains("DEFAULT '{}'"), "{sql}");
-        for placeholder in ["{prefix}", "{quote}", "{logs_literal}"] {
+        for placeholder in ["{prefix}", "{quote}", "_literal}"] {
             assert!(!sql.contains(placeholder), "{placeholder}");
         }
     }
@@ -128,7 +130,7 @@ mod tests {
                 "{sql}"
             );
             let quote = dollar_quote(&names);
-            assert_eq!(sql.matches(&quote).count(), 4, "{schema}: {quote} ends where it should");
+            assert_eq!(sql.matches(&quote).count(), 6, "{schema}: {quote} ends where it should");
         }
     }
 
@@ -140,5 +142,8 @@ mod tests {
 
         assert!(!sql.contains("CREATE TABLE"), "{sql}");
         assert!(sql.contains(&format!("'{VERSION}'")), "{sql}");
+        let from_first = after(1, &names);
+        assert!(from_first.contains("telesink_spans ("), "{from_first}");
+        assert!(!from_first.contains("telesink_logs"), "{from_first}");
     }
 }

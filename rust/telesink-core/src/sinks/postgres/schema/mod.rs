@@ -9,7 +9,7 @@ mod transaction;
 
 pub use migrations::{VERSION, ddl};
 pub use names::Names;
-pub(super) use names::literal;
+pub(super) use names::{RecordTable, literal};
 pub(super) use transaction::{ServerLimits, Turn, alone, code_of};
 
 use super::failure::{Cause, Failure, Phase};
@@ -132,14 +132,16 @@ pub(super) fn taken() -> Failure {
 /// Two statements in one message are one transaction, so the limits hold for the second. It reads a catalogue, because
 /// only then the server looks whether names that it remembers as missing are there by now.
 async fn look(client: &Client, names: &Names) -> Result<Found, Failure> {
-    let tables = [names.logs(), names.ledger(), names.resources(), names.meta()];
+    let [logs, spans, metrics] = RecordTable::ALL.map(|table| names.of(table));
+    let tables = [logs, spans, metrics, names.ledger(), names.resources(), names.meta()];
     let found = tables.map(|table| format!(", to_regclass({})", literal(table))).concat();
     let sql = format!(
         "{}SELECT current_setting('server_version_num'){found} FROM pg_class WHERE oid = 'pg_class'::regclass",
         LIMITS.sql()
     );
     let answer = run(client, Phase::Schema, &sql).await?;
-    let tables = ["telesink_logs", "telesink_ledger", "telesink_resources", "telesink_meta"];
+    let [logs, spans, metrics] = RecordTable::ALL.map(RecordTable::name);
+    let tables = [logs, spans, metrics, "telesink_ledger", "telesink_resources", "telesink_meta"];
     let is_missing = |index: usize| value(&answer, index + 1).is_none();
     let missing: Vec<&str> =
         tables.iter().enumerate().filter(|(index, _)| is_missing(*index)).map(|(_, table)| *table).collect();
@@ -192,7 +194,14 @@ pub(super) fn value(messages: &[SimpleQueryMessage], column: usize) -> Option<&s
 mod tests {
     use super::*;
 
-    const ALL: [&str; 4] = ["telesink_logs", "telesink_ledger", "telesink_resources", "telesink_meta"];
+    const ALL: [&str; 6] = [
+        "telesink_logs",
+        "telesink_spans",
+        "telesink_metrics",
+        "telesink_ledger",
+        "telesink_resources",
+        "telesink_meta",
+    ];
 
     fn found(version: Option<i64>, missing: &[&'static str]) -> Found {
         Found { server: 150_000, version, missing: missing.to_vec() }
@@ -209,6 +218,7 @@ mod tests {
     fn tables_are_made_or_brought_up_to_date_where_that_is_allowed() {
         assert_eq!(found(None, &ALL).next_step(true), Ok(Step::Migrate { from: 0 }));
         assert_eq!(found(Some(0), &[]).next_step(true), Ok(Step::Migrate { from: 0 }));
+        assert_eq!(found(Some(1), &ALL[1..3]).next_step(true), Ok(Step::Migrate { from: 1 }));
         assert_eq!(found(Some(VERSION), &[]).next_step(true), Ok(Step::None));
         assert_eq!(found(Some(VERSION), &[]).next_step(false), Ok(Step::None));
     }
@@ -220,7 +230,8 @@ mod tests {
             (
                 found(None, &ALL),
                 false,
-                "telesink_logs, telesink_ledger, telesink_resources, telesink_meta are missing and",
+                "telesink_logs, telesink_spans, telesink_metrics, telesink_ledger, telesink_resources, telesink_meta are \
+                 missing and",
             ),
             (
                 found(None, &["telesink_meta"]),
@@ -228,7 +239,7 @@ mod tests {
                 "telesink_meta is missing and create_schema=false; create them: `telesink schema",
             ),
             (found(None, &[]), false, "holds no version"),
-            (found(Some(0), &[]), false, "the tables have version 0, not 1, and create_schema=false"),
+            (found(Some(1), &ALL[1..3]), false, "the tables have version 1, not 2, and create_schema=false"),
             (found(Some(VERSION), &["telesink_logs"]), true, "telesink_logs is missing; create them again"),
             (Found { server: 90_624, ..found(None, &ALL) }, true, "version 9, too old"),
         ];

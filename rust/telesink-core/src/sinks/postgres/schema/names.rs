@@ -1,9 +1,44 @@
 //! Names and texts as SQL takes them: quoted, so that no name can end early and become a statement.
 
 use crate::error::ConfigError;
+use crate::record::Signal;
 
 /// Longest name in bytes; the server cuts what is longer, and two names could become one (`NAMEDATALEN - 1`).
 const NAME_BYTES_MAX: usize = 63;
+
+/// A table of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordTable {
+    /// `telesink_logs`.
+    Logs,
+    /// `telesink_spans`.
+    Spans,
+    /// `telesink_metrics`.
+    Metrics,
+}
+
+impl RecordTable {
+    /// All, in the order in which a batch is stored.
+    pub(crate) const ALL: [Self; 3] = [Self::Logs, Self::Spans, Self::Metrics];
+
+    /// Where records of a signal are stored.
+    pub(crate) fn of(signal: Signal) -> Self {
+        match signal {
+            Signal::Log => Self::Logs,
+            Signal::Span => Self::Spans,
+            Signal::Metric => Self::Metrics,
+        }
+    }
+
+    /// Its name, without a schema.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Logs => "telesink_logs",
+            Self::Spans => "telesink_spans",
+            Self::Metrics => "telesink_metrics",
+        }
+    }
+}
 
 /// The tables, quoted and qualified: in the schema that was given, or wherever the search path finds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +46,8 @@ pub struct Names {
     schema: Option<String>,
     prefix: String,
     logs: String,
+    spans: String,
+    metrics: String,
     ledger: String,
     resources: String,
     meta: String,
@@ -30,6 +67,8 @@ impl Names {
         let table = |name: &str| format!("{prefix}telesink_{name}");
         Ok(Self {
             logs: table("logs"),
+            spans: table("spans"),
+            metrics: table("metrics"),
             ledger: table("ledger"),
             resources: table("resources"),
             meta: table("meta"),
@@ -41,6 +80,15 @@ impl Names {
     /// `telesink_logs`.
     pub(crate) fn logs(&self) -> &str {
         &self.logs
+    }
+
+    /// A table of records.
+    pub(crate) fn of(&self, table: RecordTable) -> &str {
+        match table {
+            RecordTable::Logs => &self.logs,
+            RecordTable::Spans => &self.spans,
+            RecordTable::Metrics => &self.metrics,
+        }
     }
 
     /// `telesink_ledger`.

@@ -1,30 +1,41 @@
 //! One batch, one transaction: guard, rows, COMMIT.
 
-use super::copy::{self, CHUNK_BYTES, Common, Encoder};
+mod rows;
+
+use super::copy;
 use super::failure::{Cause, Failure, Phase};
 use super::ledger::{Guard, Step};
+use super::schema::RecordTable;
 use super::session::{Session, Transaction, rows_touched, run, within};
 use super::{Dedupe, Options};
 use crate::record::id::format_uuid;
-use crate::record::tables::Scope;
 use crate::sinks::{Batch, Entry, Limits, Outcome, Spent};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use futures_util::future::join3;
+use rows::{Rows, Shared};
 use std::fmt::Write;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::yield_now;
 use tokio_postgres::{Client, Statement};
 
-/// Stores the first `count` records of the batch.
+/// The tables that records of a batch go to.
+pub(super) fn tables_of(entries: &[Entry]) -> Vec<RecordTable> {
+    let mut has_rows = [false; RecordTable::ALL.len()];
+    for entry in entries {
+        has_rows[RecordTable::of(entry.record.signal()) as usize] = true;
+    }
+    RecordTable::ALL.into_iter().filter(|table| has_rows[*table as usize]).collect()
+}
+
+/// Stores the first `count` records of the batch, which go to `tables`.
 pub(super) async fn store(
     session: &mut Session,
     options: &Options,
     limits: Limits,
     batch: &Batch<'_>,
-    count: usize,
+    (count, tables): (usize, &[RecordTable]),
 ) -> Result<Outcome, Failure> {
     let entries = batch.entries.get(..count).unwrap_or(batch.entries);
     let mut buffer = [0; 36];
@@ -37,16 +48,14 @@ pub(super) async fn store(
         last: entries.last().map_or(0, |entry| entry.seq),
     };
     session.transaction = None;
-    let scopes = batch.tables.scopes();
-    let program = batch.tables.resource();
-    let common =
-        Common { service: &program.service_name, instance: &batch.instance, resource: session.resource };
-    let rows_of = |entries| Rows { encoder: Encoder::new(), entries, scopes: &scopes, common };
-    let mut rows = rows_of(entries);
-    let (guard, copy, transaction) = open(session.client(), options, limits, &step, &mut rows).await?;
+    let shared = Shared::new(batch, &session.resources);
+    let mut first = Rows::new(tables.first().copied().unwrap_or(RecordTable::Logs), entries, &shared);
+    let (guard, copies, transaction) =
+        open(session.client(), options, limits, &step, tables, &mut first).await?;
     session.transaction = transaction;
     let client = session.client();
     let mut outcome = Outcome::default();
+    let mut first = Some(first);
     let entries = match guard {
         Guard::All => entries,
         Guard::RolledBack(lost) => {
@@ -56,58 +65,53 @@ pub(super) async fn store(
         Guard::Above(seq) => {
             let stored = entries.partition_point(|entry| entry.seq <= seq);
             outcome.duplicates_suppressed = stored as u64;
-            let entries = entries.get(stored..).unwrap_or_default();
-            rows = rows_of(entries);
-            entries
+            first = None;
+            entries.get(stored..).unwrap_or_default()
         }
     };
-    if !entries.is_empty() {
-        send(client, &copy, limits, rows, entries.len() as u64, batch.spent).await?;
+    for (table, copy) in tables.iter().zip(&copies) {
+        let rows = first.take().unwrap_or_else(|| Rows::new(*table, entries, &shared));
+        if rows.is_empty() {
+            continue;
+        }
+        let sent = send(client, copy, limits, rows, batch.spent).await?;
         if options.dedupe == Dedupe::Id {
-            let merge = copy::merge_sql(options.names.logs());
-            let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &merge)).await?;
-            outcome.duplicates_suppressed = (entries.len() as u64).saturating_sub(rows_touched(&merged));
+            outcome.duplicates_suppressed += merge(client, options, limits, *table, sent).await?;
         }
     }
-    // PgBouncer gives the server to somebody else after COMMIT: nothing of ours may be left on it. The message that
-    // forgets the statement is sent before.
-    drop(copy);
+    // PgBouncer gives the server to somebody else after COMMIT: nothing of ours may be left on it. The messages that
+    // forget the statements are sent before.
+    drop(copies);
     within(limits.write, Phase::Commit, run(client, Phase::Commit, "COMMIT")).await?;
     Ok(outcome)
 }
 
-/// Rows on their way into a COPY.
-struct Rows<'a> {
-    encoder: Encoder,
-    /// Those that are still to come.
-    entries: &'a [Entry],
-    scopes: &'a [Arc<Scope>],
-    common: Common<'a>,
+/// Takes over the rows of a staging table that are not there yet. Answers how many records were there before.
+async fn merge(
+    client: &Client,
+    options: &Options,
+    limits: Limits,
+    table: RecordTable,
+    sent: Sent,
+) -> Result<u64, Failure> {
+    let sql = copy::merge_sql(table, &options.names);
+    let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &sql)).await?;
+    let suppressed = sent.rows.saturating_sub(rows_touched(&merged));
+    // The rows of a record are all there or all new.
+    Ok((suppressed * sent.records).checked_div(sent.rows).unwrap_or(0))
 }
 
-impl Rows<'_> {
-    /// Puts rows together until a chunk is full or no more are left. Answers whether it is full.
-    fn fill_chunk(&mut self) -> bool {
-        while self.encoder.len() < CHUNK_BYTES {
-            let Some((entry, rest)) = self.entries.split_first() else { return false };
-            let scope = entry.record.header().scope as usize;
-            let logger = self.scopes.get(scope).map_or("", |scope| scope.name.as_str());
-            self.encoder.row(entry, logger, &self.common);
-            self.entries = rest;
-        }
-        true
-    }
-}
-
-/// Begins the transaction. The statement of the COPY is prepared in the same round trip, and the first chunk is filled
+/// Begins the transaction. The statements of the COPYs are prepared in the same round trip, and the first chunk is filled
 /// meanwhile: until it arrives, the server has nothing to do.
 async fn open(
     client: &Client,
     options: &Options,
     limits: Limits,
     step: &Step<'_>,
+    tables: &[RecordTable],
     rows: &mut Rows<'_>,
-) -> Result<(Guard, Statement, Option<Transaction>), Failure> {
+) -> Result<(Guard, Vec<Statement>, Option<Transaction>), Failure> {
+    let names = &options.names;
     let mut sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;{}", Transaction::QUESTION);
     write_limits(&mut sql, limits.write);
     if let Some(level) = options.synchronous_commit {
@@ -115,14 +119,21 @@ async fn open(
     }
     match options.dedupe {
         Dedupe::Ledger => step.write_guard(&mut sql),
-        Dedupe::Id => sql.push_str(&copy::staging_sql(options.names.logs())),
+        Dedupe::Id => {
+            for table in tables {
+                let _ = write!(sql, "{};", copy::staging_sql(*table, names));
+            }
+        }
         Dedupe::None => {}
     }
-    let prepared = async {
-        let table = if options.dedupe == Dedupe::Id { copy::STAGING } else { options.names.logs() };
-        let statement = client.prepare(&copy::copy_sql(table)).await;
-        statement.map_err(|error| Failure::of(Phase::Guard, &error))
+    let prepare = async |place: usize| {
+        let table = *tables.get(place)?;
+        let target = if options.dedupe == Dedupe::Id { copy::staging(table) } else { names.of(table) };
+        let statement = client.prepare(&copy::copy_sql(table, target)).await;
+        Some(statement.map_err(|error| Failure::of(Phase::Guard, &error)))
     };
+    // As many as there are tables of records.
+    let prepared = join3(prepare(0), prepare(1), prepare(2));
     let filled = async {
         // What was asked goes out first.
         yield_now().await;
@@ -130,14 +141,16 @@ async fn open(
     };
     let all = async { Ok(join3(run(client, Phase::Guard, &sql), prepared, filled).await) };
     let (guarded, prepared, ()) = within(limits.write, Phase::Guard, all).await?;
-    // In this order: in a transaction that has failed, the second error says nothing but that.
-    let (guarded, copy) = (guarded?, prepared?);
+    // In this order: in a transaction that has failed, all errors but the first say nothing but that.
+    let guarded = guarded?;
+    let prepared = [prepared.0, prepared.1, prepared.2].into_iter().flatten();
+    let copies = prepared.collect::<Result<Vec<_>, _>>()?;
     let guard = if options.dedupe != Dedupe::Ledger || rows_touched(&guarded) == 1 {
         Guard::All
     } else {
         within(limits.write, Phase::Guard, step.look(client)).await?
     };
-    Ok((guard, copy, Transaction::read(&guarded)))
+    Ok((guard, copies, Transaction::read(&guarded)))
 }
 
 /// The server's own limits, for this transaction: whatever the role has, and also if this process is gone or stopped. A
@@ -153,15 +166,21 @@ fn write_limits(sql: &mut String, limit: Duration) {
     );
 }
 
+/// What went through a COPY.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    records: u64,
+    rows: u64,
+}
+
 /// Sends the rows in chunks, while the server reads the one before.
 async fn send(
     client: &Client,
     copy: &Statement,
     limits: Limits,
     mut rows: Rows<'_>,
-    count: u64,
     spent: &Spent,
-) -> Result<(), Failure> {
+) -> Result<Sent, Failure> {
     let starting = async {
         let sink = client.copy_in::<_, Bytes>(copy).await;
         sink.map_err(|error| Failure::of(Phase::Copy, &error))
@@ -169,24 +188,25 @@ async fn send(
     let mut sink = pin!(within(limits.write, Phase::Copy, starting).await?);
     let mut is_first = true;
     while rows.fill_chunk() {
-        feed(sink.feed(rows.encoder.take()), limits.write).await?;
+        feed(sink.feed(rows.take()), limits.write).await?;
         if is_first {
             // The server waits for it.
             yield_now().await;
             is_first = false;
         }
     }
-    feed(sink.feed(rows.encoder.finish()), limits.write).await?;
+    feed(sink.feed(rows.take_last()), limits.write).await?;
     yield_now().await;
     // The server is busy with the rows for longer than this takes.
     spent.recycle();
     let finishing = async { sink.finish().await.map_err(|error| Failure::of(Phase::Copy, &error)) };
     let stored = within(limits.write, Phase::Copy, finishing).await?;
-    if stored == count {
-        return Ok(());
+    let sent = Sent { records: rows.records, rows: rows.count };
+    if stored == sent.rows {
+        return Ok(sent);
     }
     // A trigger or rule swallows rows; what it does with them is its owner's business, but they are not stored.
-    let message = format!("the server stored {stored} rows of {count}");
+    let message = format!("the server stored {stored} rows of {}", sent.rows);
     let hint = "look for a trigger or rule on the table that leaves rows out".to_owned();
     Err(Failure::new(Phase::Copy, Cause::Config { message, hint }))
 }
