@@ -126,6 +126,10 @@ impl<'py> Envelope<'py> {
     }
 
     /// Writes what stands beside the body. Answers the event's time, if it has one; `None` if something is malformed.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether the event is well-formed, the inner its time"
+    )]
     fn write(&self, bench: &mut Workbench, reader: &mut ValueReader<'_>) -> PyResult<Option<Option<u64>>> {
         let builder = &mut bench.builder;
         if let Some(id) = &self.id {
@@ -232,8 +236,7 @@ impl<'py> Body<'py> {
 
 /// The random half of an id.
 fn last_half(id: [u8; 16]) -> [u8; 8] {
-    let [.., a, b, c, d, e, f, g, h] = id;
-    [a, b, c, d, e, f, g, h]
+    (u128::from_be_bytes(id) as u64).to_be_bytes()
 }
 
 /// A dict as it is, another mapping as a copy; `None` for anything else.
@@ -252,14 +255,13 @@ fn as_text<'t>(value: &'t Bound<'_, PyAny>) -> Option<&'t str> {
 
 /// A moment as text: ISO 8601 with an offset, or something with an `isoformat` that makes one. `None` for anything else.
 fn moment<'t>(value: &'t Bound<'_, PyAny>) -> PyResult<Option<Cow<'t, str>>> {
-    let text = match as_text(value) {
-        Some(text) => Cow::Borrowed(text),
-        None => {
-            let made = value.call_method0(intern!(value.py(), "isoformat"));
-            let Some(made) = text::unless_failed(value.py(), made)? else { return Ok(None) };
-            let Some(text) = as_text(&made) else { return Ok(None) };
-            Cow::Owned(text.to_owned())
-        }
+    let text = if let Some(text) = as_text(value) {
+        Cow::Borrowed(text)
+    } else {
+        let made = value.call_method0(intern!(value.py(), "isoformat"));
+        let Some(made) = text::unless_failed(value.py(), made)? else { return Ok(None) };
+        let Some(text) = as_text(&made) else { return Ok(None) };
+        Cow::Owned(text.to_owned())
     };
     Ok(iso::unix_nano(&text).is_some().then_some(text))
 }

@@ -79,15 +79,14 @@ fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut RecordBuilder) -
 /// # Errors
 /// Only what must reach the program, as [`render`] has it.
 pub(super) fn key<'k>(builder: &mut RecordBuilder, key: &'k Bound<'_, PyAny>) -> PyResult<Cow<'k, str>> {
-    let owned = match key.cast::<PyString>() {
-        Ok(text) => match read(text, KEY_BYTES_MAX, builder) {
+    let owned = if let Ok(text) = key.cast::<PyString>() {
+        match read(text, KEY_BYTES_MAX, builder) {
             Cow::Borrowed(text) => return Ok(builder.fit(text, KEY_BYTES_MAX)),
             Cow::Owned(text) => text,
-        },
-        Err(_) => {
-            let rendered = render(key, builder, pyo3::types::PyAnyMethods::str)?;
-            read(&rendered, KEY_BYTES_MAX, builder).into_owned()
         }
+    } else {
+        let rendered = render(key, builder, pyo3::types::PyAnyMethods::str)?;
+        read(&rendered, KEY_BYTES_MAX, builder).into_owned()
     };
     Ok(Cow::Owned(builder.fit(&owned, KEY_BYTES_MAX).into_owned()))
 }
