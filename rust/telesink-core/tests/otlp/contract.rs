@@ -29,6 +29,7 @@ fn check(query: &str) {
     contract::check(Subject {
         plan,
         read: Some(Box::new(read)),
+        count: None,
         break_it: Some(Box::new(break_it)),
         has_ledger: false,
     });

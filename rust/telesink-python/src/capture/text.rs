@@ -78,6 +78,7 @@ fn replace_surrogates(text: &Bound<'_, PyString>, builder: &mut RecordBuilder) -
 ///
 /// # Errors
 /// Only what must reach the program, as [`render`] has it.
+#[inline(never)]
 pub(super) fn key<'k>(builder: &mut RecordBuilder, key: &'k Bound<'_, PyAny>) -> PyResult<Cow<'k, str>> {
     let owned = if let Ok(text) = key.cast::<PyString>() {
         match read(text, KEY_BYTES_MAX, builder) {

@@ -21,6 +21,9 @@ use telesink_core::redact::{REDACTED, Redaction};
 pub(super) const NODES_MAX: usize = 10_000;
 
 /// Reads values for one record.
+///
+/// Nested values are nested calls, up to [`DEPTH_MAX`] on a stack that may have no more than 64 KiB: whatever does not
+/// call back is kept out of line, so that its variables take no room in each of them.
 pub(crate) struct ValueReader<'r> {
     redaction: &'r Redaction,
     /// Whether texts are searched for secrets, or only names looked at.
@@ -104,7 +107,7 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Writes a pair whose value is text, the usual one, at once; false if it is something else or hidden.
-    #[inline]
+    #[inline(never)]
     pub(super) fn text_pair(&self, builder: &mut RecordBuilder, key: &str, value: &Bound<'_, PyAny>) -> bool {
         let Ok(text) = value.cast_exact::<PyString>() else { return false };
         if self.scans_texts || key.len() > KEY_BYTES_MAX || self.redaction.hides_name(key) {
@@ -147,6 +150,7 @@ impl<'r> ValueReader<'r> {
         Ok(())
     }
 
+    #[inline(never)]
     fn text(&self, builder: &mut RecordBuilder, tag: u8, text: &Bound<'_, PyString>) {
         let room = builder.room();
         let text = text::read(text, room, builder);
@@ -250,6 +254,7 @@ impl<'r> ValueReader<'r> {
     }
 
     /// Whatever is none of the above: numbers that are no `int` or `float`, dates, and things with a `repr`.
+    #[inline(never)]
     fn object(&mut self, builder: &mut RecordBuilder, tag: u8, value: &Bound<'_, PyAny>) -> PyResult<()> {
         if let Ok(integer) = value.cast::<PyInt>() {
             let text = long_integer(builder, integer)?;
