@@ -101,7 +101,7 @@ async fn merge(
     Ok((suppressed * sent.records).checked_div(sent.rows).unwrap_or(0))
 }
 
-/// Begins the transaction. The statements of the COPYs are prepared in the same round trip, and the first chunk is filled
+/// Begins the transaction. The statement of each COPY is prepared in the same round trip, and the first chunk is filled
 /// meanwhile: until it arrives, the server has nothing to do.
 async fn open(
     client: &Client,
