@@ -24,6 +24,7 @@ mod secrecy_tests;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod target;
 pub mod units;
 pub mod url;
 #[cfg(test)]
@@ -162,11 +163,11 @@ impl Dsn {
         let mut dsn = Self::of_scheme(scheme);
         dsn.base_directory = base_directory.to_path_buf();
         match shape {
-            Shape::File => dsn.path = file_path(&dsn.scheme, target, base_directory)?,
-            Shape::Choice(words) => dsn.host = choice(&dsn.scheme, target, words)?,
-            Shape::Name => dsn.host = name(&dsn.scheme, target)?,
+            Shape::File => dsn.path = target::file_path(&dsn.scheme, target, base_directory)?,
+            Shape::Choice(words) => dsn.host = target::choice(&dsn.scheme, target, words)?,
+            Shape::Name => dsn.host = target::name(&dsn.scheme, target)?,
             Shape::Url => dsn.url = Url::parse(target, "the dsn")?,
-            Shape::Empty | Shape::Postgres => nothing(&dsn.scheme, target)?,
+            Shape::Empty | Shape::Postgres => target::nothing(&dsn.scheme, target)?,
         }
         dsn.masked_target = match shape {
             Shape::File => {
@@ -321,7 +322,7 @@ fn no_scheme(text: &str) -> ConfigError {
 /// The error for a known scheme without its slashes.
 fn no_slashes(scheme: &str, text: &str) -> ConfigError {
     if scheme == "sqlite" && text.ends_with(":memory:") {
-        return in_memory(scheme);
+        return target::in_memory(scheme);
     }
     let example = match scheme {
         "sqlite" => "sqlite:///app.db".to_owned(),
@@ -329,82 +330,4 @@ fn no_slashes(scheme: &str, text: &str) -> ConfigError {
         _ => format!("{scheme}://"),
     };
     ConfigError::new(format!("`{scheme}:` is not followed by `//`"), format!("write {example}"))
-}
-
-/// A database in memory would be private to the one connection that writes it.
-fn in_memory(scheme: &str) -> ConfigError {
-    ConfigError::new(
-        format!("{scheme}:// names no file, and nobody could read a database in memory"),
-        "name a file, as in sqlite:///app.db, or use memory:// to read records in this process",
-    )
-}
-
-/// The path behind `sqlite://`: one slash ends the empty host, the rest is the path.
-fn file_path(scheme: &str, target: &str, base_directory: &Path) -> Result<PathBuf, ConfigError> {
-    let decoded = percent::decode(target, "path in the dsn")?;
-    if matches!(decoded.as_str(), "" | "/") || decoded.ends_with(":memory:") {
-        return Err(in_memory(scheme));
-    }
-    let Some(path) = decoded.strip_prefix('/') else {
-        return Err(ConfigError::new(
-            format!("{scheme}:// takes no host: a path begins with a third slash"),
-            format!("write {scheme}:///app.db (relative) or {scheme}:////var/lib/app.db (absolute)"),
-        ));
-    };
-    let refuse = |what: &str, hint: &str| Err(ConfigError::new(format!("the path in the dsn {what}"), hint));
-    if path.starts_with("~/") || path == "~" {
-        return refuse("begins with `~`, which is not expanded", "write the home directory in full");
-    }
-    if target.split_once('&').is_some_and(|(_, behind)| behind.contains('=')) {
-        return refuse("holds an option behind `&`", "options begin with `?`; write %26 where `&` is meant");
-    }
-    if path.ends_with(['/', '\\']) || Path::new(path).file_name().is_none() {
-        return refuse("is a directory", "name a file, as in sqlite:///logs/app.db");
-    }
-    if Path::new(path).has_root() || mask::has_drive(path) {
-        return Ok(tidy(Path::new(path)));
-    }
-    if !base_directory.is_absolute() {
-        return refuse("is relative, and so is the base directory", "write an absolute path");
-    }
-    Ok(tidy(&base_directory.join(path)))
-}
-
-/// Without `.` and doubled slashes, so that two ways to write one path compare equal. `..` stays: behind a
-/// symbolic link it does not lead back.
-fn tidy(path: &Path) -> PathBuf {
-    path.components().collect()
-}
-
-fn choice(scheme: &str, target: &str, words: &[&str]) -> Result<String, ConfigError> {
-    let word = target.strip_suffix('/').unwrap_or(target).to_ascii_lowercase();
-    if word.is_empty() || words.contains(&word.as_str()) {
-        return Ok(word);
-    }
-    let suggestion = options::suggestion(&word, words.iter().copied());
-    Err(ConfigError::new(
-        format!("{scheme}:// takes nothing or {} behind it{suggestion}", options::either(words)),
-        format!("write {scheme}://"),
-    ))
-}
-
-fn name(scheme: &str, target: &str) -> Result<String, ConfigError> {
-    let name = percent::decode(target.strip_suffix('/').unwrap_or(target), "name in the dsn")?;
-    if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-        return Ok(name);
-    }
-    Err(ConfigError::new(
-        format!("the name behind {scheme}:// holds other characters than letters, digits, `_`, `-` and `.`"),
-        format!("write {scheme}:// or {scheme}://name"),
-    ))
-}
-
-fn nothing(scheme: &str, target: &str) -> Result<(), ConfigError> {
-    if target.is_empty() || target == "/" {
-        return Ok(());
-    }
-    Err(ConfigError::new(
-        format!("{scheme}:// takes nothing behind it but options"),
-        format!("write {scheme}://"),
-    ))
 }

@@ -11,7 +11,6 @@ use telesink_core::clock;
 use telesink_core::dsn::Dsn;
 use telesink_core::record::tables::Resource;
 use telesink_core::record::{Header, Record, Signal};
-use telesink_core::settings::Settings;
 use telesink_core::sinks::inspect::{self, Account, Book};
 use telesink_core::sinks::prune::{self, Age, Piece};
 use telesink_core::sinks::sqlite::DDL;
@@ -342,47 +341,6 @@ fn the_views_show_spans_and_points_for_people() {
     assert_eq!(texts(&path, spans), ["GET /cart 1.5 ERROR"]);
     let points = "SELECT name || ' ' || kind || ' ' || count || ' ' || unit FROM telesink_metric_lines";
     assert_eq!(texts(&path, points), ["latency histogram 6 ms"]);
-}
-
-#[test]
-fn a_refused_span_and_metric_are_set_aside_as_what_they_are() {
-    let (folder, path) = database();
-    store(&path, &[info("makes the tables")]);
-    let refuse = |table: &str| {
-        format!(
-            "CREATE TRIGGER no_{table} BEFORE INSERT ON telesink_{table} BEGIN SELECT RAISE(ABORT, 'no'); END;"
-        )
-    };
-    connect(&path).execute_batch(&(refuse("spans") + &refuse("metrics"))).expect("triggers");
-    let file = folder.path().join("refused.ndjson");
-    let settings = Settings { dead_letter: Some(file.clone()), ..batches_of(3) };
-    let pipeline = pipeline(plan_at(&path), settings);
-    let named = Resource::new(&[("service.name".to_owned(), "billing".to_owned())]);
-    let resource = pipeline.tables().resource_index(named);
-    let refused = span_of("GET /cart", Header { resource, ..header_of(Signal::Span) });
-
-    for record in [refused.clone(), sum("requests", &[1.0, 2.0]), info("good")] {
-        assert!(offer(&pipeline, &record));
-    }
-    flush(&pipeline);
-
-    let text = std::fs::read_to_string(&file).expect("a file");
-    let lines: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let [first, second] = &lines[..] else { panic!("{text}") };
-    assert_eq!((&first["signal"], &first["seq"]), (&"span".into(), &1.into()));
-    assert_eq!(first["resource"]["service.name"], "billing");
-    let record = &first["record"];
-    assert_eq!((&record["name"], &record["trace_id"]), (&"GET /cart".into(), &"ab".repeat(16).into()));
-    assert_eq!(record["events"][0]["name"], "retry");
-    let mut otlp = Vec::new();
-    telesink_core::record::json::write_base64(&mut otlp, refused.body());
-    assert_eq!(format!("{}", first["otlp"]).as_bytes(), otlp, "the exact bytes");
-    assert_eq!((&second["signal"], &second["record"]["points"]), (&"metric".into(), &2.into()));
-    assert_eq!(
-        (&second["record"]["name"], &second["resource"]["service.name"]),
-        (&"requests".into(), &"shop".into())
-    );
 }
 
 #[test]
