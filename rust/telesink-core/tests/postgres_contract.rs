@@ -75,7 +75,9 @@ fn a_batch_of_all_signals_survives_the_loss_of_the_answer_to_its_commit() {
     let settings = Settings { batch_records_max: 4, linger: Some(support::NEVER), ..support::eager() };
     let pipeline = support::pipeline(support::plan(&proxy.dsn), settings);
     let offer = |records: &[Record]| {
-        records.iter().for_each(|record| assert!(support::offer(&pipeline, record)));
+        for record in records {
+            assert!(support::offer(&pipeline, record));
+        }
         support::flush(&pipeline);
     };
 
@@ -119,7 +121,7 @@ impl Proxy {
                             is_cut.store(true, Ordering::Release);
                         }
                         true
-                    })
+                    });
                 });
                 let lost = Arc::clone(&flags.1);
                 support::spawn(move || {
