@@ -200,7 +200,7 @@ def test_newer_tables_ask_for_a_newer_telesink(path):
     assert code == 1
     assert status(found, "tables") == (
         "failed",
-        "the tables have version 99, this telesink knows 1",
+        "the tables have version 99, this telesink knows 2",
         "upgrade telesink",
     )
 

@@ -93,7 +93,7 @@ def test_H3_what_the_receiver_rejects_stands_in_the_stats(receiver):
         logging.getLogger("shop").info("%d", number)
     telesink.flush()
 
-    [stats] = telesink.stats().values()
+    stats = telesink.stats()["otlp"]
     assert (stats.delivered, stats.dropped) == (2, {"rejected_by_server": 1})
     assert stats.last_error.endswith("rejected 1 log records: too old")
 

@@ -143,6 +143,7 @@ CALLS = {
     "check_setting": lambda: _native.check_setting("linger_seconds", "1", "here"),
     "check_settings": lambda: _native.check_settings([]),
     "check_sink": lambda: _native.check_sink(source),
+    "check_langfuse": lambda: _native.check_langfuse(source),
     "parse_bytes": lambda: _native.parse_bytes("1"),
     "parse_seconds": lambda: _native.parse_seconds("1"),
     "parse_level": lambda: _native.parse_level("INFO"),
@@ -187,6 +188,9 @@ def work():
     _native.arm_failpoint("Pipeline.enqueue")
     pipeline.enqueue({"body": "lost"})
     pipeline.enqueue({"body": "kept"})
+    _native.arm_failpoint("Pipeline.enqueue_event")
+    pipeline._native.enqueue_event({"type": "trace-create", "body": {"id": "lost"}}, 1.0)
+    _native.arm_failpoint(None)
     for name, record in RECORDS.items():
         _native.arm_failpoint(f"Signals.{name}")
         getattr(pipeline._signals, name)(record)
@@ -229,11 +233,12 @@ def test_I2_a_panic_at_any_entry_is_an_error_and_for_a_record_a_count_and_the_th
     became = told["became"]
     assert became.pop("end") == "reached"
     assert set(became.values()) == {"TelesinkError"}, became
-    unreached = {"Pipeline.handle", "Pipeline.enqueue", "Prune.target", "Prune.scope", "Prune.step"}
+    unreached = {"Pipeline.handle", "Pipeline.enqueue", "Pipeline.enqueue_event"}
+    unreached |= {"Prune.target", "Prune.scope", "Prune.step"}
     records = ("end_span", "export_spans", "emit_log", "export_logs", "export_metrics", "record_span")
     unreached |= {f"Signals.{name}" for name in records}
     assert became.keys() == {name for name, _ in entries()} - unreached
-    assert told["rejected"] == [{"panic": 1}, {"panic": 1 + len(records)}]
+    assert told["rejected"] == [{"panic": 1}, {"panic": 2 + len(records)}]
     assert told["kept"] == [["kept"], ["kept"]]
     lines = [line for line in errors.read_text().splitlines() if line.startswith("telesink: a panic ")]
     assert len(lines) == len(became) + 2, lines

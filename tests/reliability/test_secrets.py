@@ -50,7 +50,7 @@ MALFORMED = [
     "password=c4naryPassw0rd port=x",
     "clickhouse://app:c4naryPassw0rd@db:8443",
     "langfuse://pk-lf-1:c4naryPassw0rd@host",
-    "otlps://c4naryPassw0rd@collector:4318",
+    "otlps://c4naryPassw0rd@collector:port",
     "sqlite://app:c4naryPassw0rd@host/app.db",
     "sqlite:///app.db?password=c4naryPassw0rd",
     "memory://?token=c4naryPassw0rd",
