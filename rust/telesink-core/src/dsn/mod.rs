@@ -22,9 +22,9 @@ pub mod postgres;
 #[cfg(test)]
 mod secrecy_tests;
 mod secret;
+mod target;
 #[cfg(test)]
 mod tests;
-mod target;
 pub mod units;
 pub mod url;
 #[cfg(test)]

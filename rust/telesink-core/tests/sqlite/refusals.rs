@@ -132,7 +132,9 @@ fn a_refused_span_and_metric_are_set_aside_as_what_they_are() {
             "CREATE TRIGGER no_{table} BEFORE INSERT ON telesink_{table} BEGIN SELECT RAISE(ABORT, 'no'); END;"
         )
     };
-    connect(&path).execute_batch(&(DDL.to_owned() + &refuse("spans") + &refuse("metrics"))).expect("triggers");
+    connect(&path)
+        .execute_batch(&(DDL.to_owned() + &refuse("spans") + &refuse("metrics")))
+        .expect("triggers");
     let file = folder.path().join("refused.ndjson");
     let settings = Settings { dead_letter: Some(file.clone()), ..batches_of(3) };
     let pipeline = pipeline(plan_at(&path), settings);
