@@ -7,6 +7,7 @@ pub mod memory;
 mod merge;
 pub mod null;
 pub mod otlp;
+mod partial_success;
 mod points;
 pub mod postgres;
 pub mod prune;

@@ -1,6 +1,6 @@
 //! What the server's answers say of each entry.
 
-use crate::record::wire::{Fields, Wire};
+use crate::sinks::partial_success::PartialSuccess;
 use crate::sinks::{Outcome, Refusal};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -145,36 +145,10 @@ pub(super) fn spans(body: &[u8]) -> Option<(usize, String)> {
     if body.is_empty() {
         return Some((0, String::new()));
     }
-    if let Ok(reply) = serde_json::from_slice::<Value>(body) {
-        let part = reply.get("partialSuccess").or(reply.get("partial_success"));
-        let number = |name: &str| {
-            let value = part.and_then(|part| part.get(name));
-            // 64-bit numbers are text in OTLP's JSON.
-            value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
-        };
-        let rejected = number("rejectedSpans").or(number("rejected_spans")).unwrap_or(0);
-        let why = part.and_then(|part| part.get("errorMessage")).and_then(Value::as_str).unwrap_or_default();
-        return reply.is_object().then(|| (rejected as usize, cut(why, DETAIL_CHARACTERS_MAX)));
-    }
-    partial_success(body)
-}
-
-fn partial_success(body: &[u8]) -> Option<(usize, String)> {
-    let mut fields = Fields::new(body);
-    let mut answer = (0, String::new());
-    for (number, wire) in fields.by_ref() {
-        let (1, Wire::Bytes(message)) = (number, wire) else { return None };
-        for field in Fields::new(message) {
-            match field {
-                (1, Wire::Varint(count)) => answer.0 = usize::try_from(count).unwrap_or(0),
-                (2, Wire::Bytes(text)) => {
-                    answer.1 = cut(&String::from_utf8_lossy(text), DETAIL_CHARACTERS_MAX);
-                }
-                _ => return None,
-            }
-        }
-    }
-    fields.is_at_end().then_some(answer)
+    let found =
+        PartialSuccess::of_json(body, "rejectedSpans").or_else(|| PartialSuccess::of_protobuf(body))?;
+    let rejected = usize::try_from(found.rejected).unwrap_or(0);
+    Some((rejected, cut(&found.message, DETAIL_CHARACTERS_MAX)))
 }
 
 /// The start of a text.

@@ -1,17 +1,11 @@
 //! What a receiver says: a partial success, a warning, or why it failed.
 
 use super::super::Outcome;
+use super::super::partial_success::PartialSuccess;
 use crate::http::Reply;
 use crate::record::Signal;
 use crate::record::wire::{Fields, Wire};
 use serde_json::Value;
-
-/// What stands in the reply of a receiver that took the request.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct PartialSuccess {
-    rejected: i64,
-    message: String,
-}
 
 /// What became of a request of `count` records that the receiver took.
 pub(super) fn outcome(signal: Signal, reply: &Reply, count: usize) -> Outcome {
@@ -42,6 +36,15 @@ fn unit(signal: Signal) -> &'static str {
     }
 }
 
+/// What the number of rejected records is called in JSON.
+fn rejected_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Log => "rejectedLogRecords",
+        Signal::Span => "rejectedSpans",
+        Signal::Metric => "rejectedDataPoints",
+    }
+}
+
 /// `None` if it cannot be read.
 fn read(signal: Signal, reply: &Reply) -> Option<PartialSuccess> {
     if !reply.is_whole {
@@ -51,51 +54,12 @@ fn read(signal: Signal, reply: &Reply) -> Option<PartialSuccess> {
         return Some(PartialSuccess::default());
     }
     match reply.content_type.as_str() {
-        "application/json" => read_json(signal, &reply.body),
+        "application/json" => PartialSuccess::of_json(&reply.body, rejected_name(signal)),
         "application/x-protobuf" | "application/protobuf" | "application/octet-stream" | "" => {
-            read_protobuf(&reply.body)
+            PartialSuccess::of_protobuf(&reply.body)
         }
         _ => None,
     }
-}
-
-fn read_protobuf(body: &[u8]) -> Option<PartialSuccess> {
-    let mut found = PartialSuccess::default();
-    let mut fields = Fields::new(body);
-    for (number, wire) in fields.by_ref() {
-        let (1, Wire::Bytes(message)) = (number, wire) else { continue };
-        let mut inner = Fields::new(message);
-        for (number, wire) in inner.by_ref() {
-            match (number, wire) {
-                (1, Wire::Varint(count)) => found.rejected = count as i64,
-                (2, Wire::Bytes(text)) => found.message = String::from_utf8_lossy(text).into_owned(),
-                _ => {}
-            }
-        }
-        if !inner.is_at_end() {
-            return None;
-        }
-    }
-    fields.is_at_end().then_some(found)
-}
-
-fn read_json(signal: Signal, body: &[u8]) -> Option<PartialSuccess> {
-    let reply: Value = serde_json::from_slice(body).ok()?;
-    let Some(partial) = reply.as_object()?.get("partialSuccess").filter(|value| !value.is_null()) else {
-        return Some(PartialSuccess::default());
-    };
-    let name = match signal {
-        Signal::Log => "rejectedLogRecords",
-        Signal::Span => "rejectedSpans",
-        Signal::Metric => "rejectedDataPoints",
-    };
-    let rejected = match partial.as_object()?.get(name) {
-        None | Some(Value::Null) => 0,
-        Some(Value::String(text)) => text.parse().ok()?,
-        Some(number) => number.as_i64()?,
-    };
-    let message = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Some(PartialSuccess { rejected, message })
 }
 
 /// Why the receiver failed: the message of a `google.rpc.Status`, or the body as text.
