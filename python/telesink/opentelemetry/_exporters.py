@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from telesink.opentelemetry import _compatibility as otel
-from telesink.opentelemetry._shared import User
+from telesink.opentelemetry._shared import Sharing, User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from telesink._pipeline import Pipeline
     from telesink._settings import Settings
 
 
-class SpanExporter(otel.SpanExporter):
+class SpanExporter(Sharing, otel.SpanExporter):
     """Exports spans; ``OTEL_TRACES_EXPORTER=telesink`` makes one without arguments.
 
     ``export`` hands spans over and does not wait for their delivery; ``force_flush`` does. The arguments are
@@ -31,11 +30,6 @@ class SpanExporter(otel.SpanExporter):
     ) -> None:
         self._user = User(dsn, settings, options)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that the spans go to."""
-        return self._user.shared.pipeline
-
     def export(self, spans: Sequence[otel.ReadableSpan]) -> otel.SpanExportResult:
         """Take the spans. A failure means that not all were accepted; ``stats()`` says why."""
         signals = self._user.shared.signals
@@ -45,16 +39,8 @@ class SpanExporter(otel.SpanExporter):
         is_taken = signals.export_spans(spans)
         return otel.SpanExportResult.SUCCESS if is_taken else otel.SpanExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
-        """Wait until all spans taken so far are settled, no longer than ``timeout_millis``."""
-        return self._user.force_flush(timeout_millis)
 
-    def shutdown(self) -> None:
-        """Deliver what is there, within the exit time-out, and take nothing more. May be called again."""
-        self._user.shutdown()
-
-
-class LogRecordExporter(otel.LogRecordExporter):
+class LogRecordExporter(Sharing, otel.LogRecordExporter):
     """Exports log records; ``OTEL_LOGS_EXPORTER=telesink`` makes one without arguments.
 
     The arguments are those of :class:`SpanProcessor`. :class:`LogRecordProcessor` needs no queue of the SDK.
@@ -65,11 +51,6 @@ class LogRecordExporter(otel.LogRecordExporter):
     ) -> None:
         self._user = User(dsn, settings, options)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that the records go to."""
-        return self._user.shared.pipeline
-
     def export(self, batch: Sequence[otel.ReadableLogRecord]) -> otel.LogRecordExportResult:
         """Take the records. A failure means that not all were accepted; ``stats()`` says why."""
         signals = self._user.shared.signals
@@ -79,16 +60,8 @@ class LogRecordExporter(otel.LogRecordExporter):
         is_taken = signals.export_logs(batch)
         return otel.LogRecordExportResult.SUCCESS if is_taken else otel.LogRecordExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
-        """Wait until all records taken so far are settled, no longer than ``timeout_millis``."""
-        return self._user.force_flush(timeout_millis)
 
-    def shutdown(self) -> None:
-        """Deliver what is there, within the exit time-out, and take nothing more. May be called again."""
-        self._user.shutdown()
-
-
-class MetricExporter(otel.MetricExporter):
+class MetricExporter(Sharing, otel.MetricExporter):
     """Exports metrics; ``OTEL_METRICS_EXPORTER=telesink`` makes one without arguments.
 
     Temporality and aggregation are, unless given, what the variables of the OTLP exporter ask for:
@@ -116,11 +89,6 @@ class MetricExporter(otel.MetricExporter):
             preferred_aggregation={**otel.preferred_aggregation(), **(preferred_aggregation or {})},
         )
         self._user = User(dsn, settings, options)
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that the metrics go to."""
-        return self._user.shared.pipeline
 
     def export(
         self,

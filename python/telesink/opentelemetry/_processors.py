@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from telesink.opentelemetry import _compatibility as otel
-from telesink.opentelemetry._shared import User
+from telesink.opentelemetry._shared import Sharing, User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from telesink._pipeline import Pipeline
     from telesink._settings import Settings
 
 
-class SpanProcessor(otel.SpanProcessor):
+class SpanProcessor(Sharing, otel.SpanProcessor):
     """Takes each sampled span when it ends: one native call, and no queue of the SDK.
 
     Nothing is queued in Python. After :meth:`shutdown` spans are refused and counted as ``closed``.
@@ -38,11 +37,6 @@ class SpanProcessor(otel.SpanProcessor):
         self._user = User(dsn, settings, options)
         _shorten(self, SpanProcessor, "on_end", self._user.shared.signals.end_span)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that the spans go to."""
-        return self._user.shared.pipeline
-
     def on_end(self, span: otel.ReadableSpan) -> None:
         """Take a span that has just ended, if it is sampled. Never raises, never waits."""
         if self._user.is_shut:
@@ -50,17 +44,13 @@ class SpanProcessor(otel.SpanProcessor):
         else:
             self._user.shared.signals.end_span(span)
 
-    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
-        """Wait until all spans taken so far are settled, no longer than ``timeout_millis``."""
-        return self._user.force_flush(timeout_millis)
-
     def shutdown(self) -> None:
         """Deliver what is there, within the exit time-out, and take nothing more. May be called again."""
         self.__dict__.pop("on_end", None)
-        self._user.shutdown()
+        super().shutdown()
 
 
-class LogRecordProcessor(otel.LogRecordProcessor):
+class LogRecordProcessor(Sharing, otel.LogRecordProcessor):
     """Takes each log record when it is emitted: one native call, and no queue of the SDK.
 
     The arguments are those of :class:`SpanProcessor`.
@@ -77,11 +67,6 @@ class LogRecordProcessor(otel.LogRecordProcessor):
         self._user = User(dsn, settings, options)
         _shorten(self, LogRecordProcessor, "on_emit", self._user.shared.signals.emit_log)
 
-    @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline that the records go to."""
-        return self._user.shared.pipeline
-
     def on_emit(self, log_record: otel.ReadWriteLogRecord) -> None:
         """Take a record. Never raises, never waits."""
         if self._user.is_shut:
@@ -89,14 +74,10 @@ class LogRecordProcessor(otel.LogRecordProcessor):
         else:
             self._user.shared.signals.emit_log(log_record)
 
-    def force_flush(self, timeout_millis: int | None = 30_000) -> bool:
-        """Wait until all records taken so far are settled, no longer than ``timeout_millis``."""
-        return self._user.force_flush(timeout_millis)
-
     def shutdown(self) -> None:
         """Deliver what is there, within the exit time-out, and take nothing more. May be called again."""
         self.__dict__.pop("on_emit", None)
-        self._user.shutdown()
+        super().shutdown()
 
 
 def _shorten(processor: object, base: type, name: str, native: Callable[[Any], None]) -> None:

@@ -115,6 +115,25 @@ class User:
         self.shared.settle(is_last=is_last)
 
 
+class Sharing:
+    """What processors and exporters have in common, in front of the class of the SDK that each of them is."""
+
+    _user: User
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that everything goes to."""
+        return self._user.shared.pipeline
+
+    def force_flush(self, timeout_millis: float | None = 30_000) -> bool:
+        """Wait until everything taken so far is settled, no longer than ``timeout_millis``."""
+        return self._user.force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Deliver what is there, within the exit time-out, and take nothing more. May be called again."""
+        self._user.shutdown()
+
+
 def _shared(dsn: str | Sequence[str] | None, settings: Settings | None, options: Mapping[str, Any]) -> Shared:
     given = {**(settings.as_dict() if settings is not None else {}), **options}
     pipeline = process_wide(dsn, settings, dict(options))
