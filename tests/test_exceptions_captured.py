@@ -74,6 +74,7 @@ def grown(kind, message, notes, how="none", linked=None, members=()):
     return raised(throw) if kind % 2 else error
 
 
+@pytest.mark.slow
 def test_R11_200_drawn_trees_of_exceptions_are_shown_as_cpython_shows_them(recorder):
     shown = []
 

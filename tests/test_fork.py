@@ -53,6 +53,7 @@ tell(codes)
 """
 
 
+@pytest.mark.slow
 def test_F1_50_forks_while_four_threads_log_lose_and_double_nothing(subjects):
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -330,6 +331,7 @@ in_threads(lambda number: log_many(log, number, 10_000_000, 100))
 """
 
 
+@pytest.mark.slow
 def test_a_parent_that_is_killed_in_the_middle_of_a_write_leaves_no_lock_behind_in_its_child(subjects):
     for _ in range(5):
         subject = subjects.start(PARENT_KILLED)

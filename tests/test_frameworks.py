@@ -82,6 +82,7 @@ def test_django_names_us_in_its_settings(run_python):
     assert finished.stdout == "1\n"
 
 
+@pytest.mark.slow
 def test_alembic_reads_its_file_in_the_middle_of_a_program(stored, tmp_path):
     ini = tmp_path / "alembic.ini"
     ini.write_text(

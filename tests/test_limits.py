@@ -86,6 +86,7 @@ def test_R9_a_million_values_cost_no_memory_and_hardly_time(run_python, value):
     assert truncated == 1
 
 
+@pytest.mark.slow
 def test_R9_a_million_extra_fields_end_in_one_record_in_reasonable_time(run_python):
     """R9"""
     code = MEASURE.replace("logging.makeLogRecord(eval(sys.argv[2]))", "record").replace(

@@ -64,6 +64,7 @@ def test_blocks_can_be_nested():
     assert inner.bodies == ["second"]
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_in_a_flood():
     with capture() as captured:
         logger = logging.getLogger("shop")
@@ -106,6 +107,7 @@ def test_a_failing_block_lets_go_as_well():
     assert logging.getLogger().handlers == before
 
 
+@pytest.mark.slow
 def test_the_fixture_is_there_where_telesink_is_installed(pytester):
     pytester.makepyfile(
         """
@@ -126,6 +128,7 @@ def test_the_fixture_is_there_where_telesink_is_installed(pytester):
     result.assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_the_plug_in_costs_nothing_where_it_is_not_used(pytester):
     pytester.makepyfile(
         """

@@ -65,6 +65,7 @@ def keep():
         yield kept
 
 
+@pytest.mark.slow
 @ROUND_TRIPS
 @given(value=TREES)
 def test_plain_values_come_back_as_they_were(keep, value):
@@ -88,6 +89,7 @@ def test_R5_every_text_can_be_stored(keep, texts):
         assert kept == expected
 
 
+@pytest.mark.slow
 def test_R1_any_value_at_any_place_leaves_one_record(recorder):
     """R1, R19"""
     anything = st.recursive(

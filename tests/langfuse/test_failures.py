@@ -4,6 +4,7 @@ import time
 
 import pytest
 from langfuse_server import CLASSIC, SPANS, Answer
+from waiting import wait_until
 
 
 def event(number=0, **fields):
@@ -88,9 +89,7 @@ def test_keys_that_are_not_taken_hold_the_events_and_say_so(server, make_ingest,
     ingest.enqueue(event())
 
     server.wait_for(lambda: len(server.seen) >= 1)
-    deadline = time.monotonic() + 10
-    while ingest.stats().state != "held" and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: ingest.stats().state == "held", "the hold")
     held = ingest.stats()
     stats = settled(ingest)
 

@@ -43,6 +43,7 @@ tell([bool(pipeline.flush(60)), pipeline.stats().dropped, peak_bytes() - before]
 """
 
 
+@pytest.mark.slow
 def test_Q1_records_of_a_megabyte_stay_within_the_bound_while_they_wait_and_while_some_are_refused(subjects):
     subjects.create_database()
     with closing(sqlite3.connect(subjects.database, isolation_level=None)) as connection:

@@ -231,6 +231,7 @@ log_many(log, 0, 500, 500)
         rows.check_exactly(keys[:500])
 
 
+@pytest.mark.slow
 def test_I11_a_resolver_that_never_answers_holds_up_neither_a_shutdown_nor_the_end(
     subjects, database, resolver
 ):

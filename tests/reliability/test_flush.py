@@ -41,6 +41,7 @@ tell(wrong)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere two copies of SQLite do not mix in one process"
 )

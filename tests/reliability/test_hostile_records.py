@@ -72,6 +72,7 @@ def check_door(every, offer, expected=1):
     assert max(map(len, every.lines.read_bytes().split(b"\n"))) < ROW_BYTES_MAX
 
 
+@pytest.mark.slow
 def test_R1_any_object_as_message_and_argument_leaves_one_record_the_same_in_every_sink(every):
     def offer(value):
         record = logging.LogRecord("shop", 20, "", 1, value, None, None)
@@ -84,6 +85,7 @@ def test_R1_any_object_as_message_and_argument_leaves_one_record_the_same_in_eve
     check_door(every, offer, expected=3)
 
 
+@pytest.mark.slow
 def test_R1_any_object_as_extra_leaves_one_record_the_same_in_every_sink(every):
     def offer(value):
         every.logger.info("paid", extra={"value": value, "nested": [{"deep": (value,)}]})
@@ -91,6 +93,7 @@ def test_R1_any_object_as_extra_leaves_one_record_the_same_in_every_sink(every):
     check_door(every, offer)
 
 
+@pytest.mark.slow
 def test_R12_any_object_as_any_field_of_a_record_leaves_one_record_the_same_in_every_sink(every):
     fields = sorted(vars(logging.makeLogRecord({})).keys() - {"levelno"})
     turn = iter(range(10**9))
@@ -103,6 +106,7 @@ def test_R12_any_object_as_any_field_of_a_record_leaves_one_record_the_same_in_e
     check_door(every, offer)
 
 
+@pytest.mark.slow
 def test_R1_any_object_given_to_enqueue_leaves_one_record_the_same_in_every_sink(every):
     def offer(value):
         body = "None" if value is None else value
@@ -113,6 +117,7 @@ def test_R1_any_object_given_to_enqueue_leaves_one_record_the_same_in_every_sink
     check_door(every, offer)
 
 
+@pytest.mark.slow
 def test_R1_any_object_in_the_context_leaves_one_record_the_same_in_every_sink(every):
     def offer(value):
         with telesink.context(value=value, task_id=value):
@@ -135,6 +140,7 @@ KEYS_WITH_A_MEANING = (
 )
 
 
+@pytest.mark.slow
 def test_R10_enqueue_takes_a_record_or_says_what_is_wrong_with_it_and_raises_nothing_else():
     @DRAWN
     @given(recipe=RECIPES, key=st.sampled_from(KEYS_WITH_A_MEANING))

@@ -227,6 +227,7 @@ def test_I19_sixteen_threads_may_call_every_method_of_every_object_at_once():
     assert handler.pipeline.close().complete
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no interval timer")
 def test_I14_a_signal_handler_that_logs_every_millisecond_doubles_and_loses_nothing():
     handled = 0
