@@ -220,6 +220,16 @@ def test_what_belongs_into_a_wheel_is_let_through():
     assert wheel_contents.faults(GOOD) == []
 
 
+def test_every_module_of_the_package_belongs_into_a_wheel():
+    package = PROJECT / "python"
+    modules = [
+        path.relative_to(package).as_posix() for path in package.rglob("*.py*") if path.suffix != ".pyc"
+    ]
+
+    assert "telesink/__init__.py" in modules
+    assert wheel_contents.faults([*GOOD, *modules]) == []
+
+
 @pytest.mark.parametrize(
     "name",
     [
