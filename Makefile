@@ -53,15 +53,10 @@ test: setup test-rust test-loom test-python test-pgbouncer types ## Run every te
 test-rust: ## Test the Rust core, documentation examples included
 	TELESINK_TEST_POSTGRES_BIN="$$("$(VENV_PYTHON)" tests/postgres/servers.py 2>/dev/null)" cargo test --locked -p telesink-core
 
-# Not plain `--cfg loom`: tokio hears of that, too, and comes without its sockets.
-# Loom tries every interleaving, so its tests are optimised; whole-program optimisation would cost minutes for nothing.
+# A feature, not `--cfg loom`: all crates would be compiled again, and tokio, which hears of that, comes without sockets.
 .PHONY: test-loom
-test-loom: export RUSTFLAGS := --cfg telesink_loom
-test-loom: export CARGO_TARGET_DIR := target/loom
-test-loom: export CARGO_PROFILE_RELEASE_LTO := off
-test-loom: export CARGO_PROFILE_RELEASE_CODEGEN_UNITS := 16
 test-loom: ## Check the lock-free parts under every thread order
-	cargo test --locked -p telesink-core --release --lib loom
+	cargo test --locked -p telesink-core --features loom --lib loom
 
 .PHONY: test-fast
 test-fast: $(VENV)/.installed-test build ## Run the Python tests that need no server and no patience: a minute

@@ -1,9 +1,9 @@
-//! The synchronisation types of the lane's protocols, exchanged for loom's under `--cfg telesink_loom` so that the wake
+//! The synchronisation types of the lane's protocols, exchanged for loom's under the feature `loom` so that the wake
 //! protocol, the byte budget and the flush barrier can be checked over all interleavings.
 
-#[cfg(telesink_loom)]
+#[cfg(feature = "loom")]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
-#[cfg(not(telesink_loom))]
+#[cfg(not(feature = "loom"))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
 /// Locks, ignoring poison: a panic elsewhere must not take logging down with it, and every critical section here

@@ -36,7 +36,8 @@ fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
 /// The lines without comments and without unit tests, which may look at more.
 fn code_lines(text: &str) -> Vec<String> {
     let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let text = text.split("\n#[cfg(all(test, not(telesink_loom)))]\nmod tests {").next().unwrap_or_default();
+    let without_loom = "\n#[cfg(all(test, not(feature = \"loom\")))]\nmod tests {";
+    let text = text.split(without_loom).next().unwrap_or_default();
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
     text.lines().filter(is_code).map(str::to_owned).collect()
 }

@@ -234,7 +234,7 @@ fn drop_counts(counters: &[u64]) -> Counts {
     Counts::from_pairs(DropCause::ALL.iter().map(|cause| (cause.name(), counters[*cause as usize])))
 }
 
-#[cfg(all(test, not(telesink_loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
     use crate::lane::budget::Admission;

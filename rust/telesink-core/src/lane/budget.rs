@@ -111,7 +111,7 @@ impl Budget {
     }
 }
 
-#[cfg(all(test, not(telesink_loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use super::*;
 

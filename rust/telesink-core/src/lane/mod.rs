@@ -11,7 +11,7 @@ mod deliver;
 mod filter;
 mod gone;
 mod holding;
-#[cfg(all(test, telesink_loom))]
+#[cfg(all(test, feature = "loom"))]
 mod loom_tests;
 mod loss;
 mod offer;
