@@ -243,6 +243,51 @@ def test_a_mask_sees_contents_only_and_its_answer_is_sent(ingest):
     assert event["body"]["input"] == "secret"
 
 
+def test_a_mask_sees_the_metadata_of_the_envelope_too(ingest):
+    ingest._mask = lambda *, data: f"masked {data}"
+
+    assert ingest.enqueue({**span(name="search"), "metadata": "hunter2"})
+
+    [record] = kept(ingest)
+    assert record["attributes"]["langfuse.envelope.metadata"] == "masked hunter2"
+
+
+def test_a_key_that_is_half_a_character_is_left_out_with_its_null(ingest):
+    for _ in range(3):
+        assert ingest.enqueue(span(**{"half \ud800": None, "other half \ud801": 1}))
+
+    others = [set(record["body"]) - {"id", "traceId"} for record in kept(ingest)]
+    assert others == [{"other half \ufffd"}] * 3
+
+
+def test_keys_past_the_most_that_a_body_holds_are_counted(ingest):
+    assert ingest.enqueue(span(**{f"key{number}": number for number in range(10_005)}))
+
+    [record] = kept(ingest)
+    assert len(record["body"]) == 10_000
+    assert ingest.stats().truncated == 1
+
+
+def test_a_class_that_raises_when_it_is_looked_at_is_refused(ingest):
+    class Meta(type):
+        def __getattribute__(cls, name):
+            raise RuntimeError(name)
+
+    class Odd(metaclass=Meta):
+        pass
+
+    assert not ingest.enqueue(Odd())
+    assert ingest.stats().rejected["invalid_event"] == 1
+
+
+def test_validate_says_when_a_mapping_cannot_be_read(ingest):
+    class Raising(dict):
+        def get(self, *_):
+            raise RuntimeError("no")
+
+    assert ingest.validate(Raising(type="span-create")) == ["event: cannot be read, it raised RuntimeError"]
+
+
 def test_a_mask_that_fails_is_counted_and_nothing_is_sent_unmasked(ingest):
     def mask(*, data):
         raise ValueError(data)

@@ -48,7 +48,7 @@ class Ingest:
     :param settings: how; by default :class:`telesink.Settings` as read from the environment.
     :param missing_keys: ``raise`` a ConfigError without keys, or ``disable``: events go nowhere, which is
         warned of once. Neither where ``LANGFUSE_TRACING_ENABLED`` is false: then nothing is sent anyway.
-    :param mask: called as ``mask(data=value)`` with every ``input``, ``output`` and ``metadata`` of a body,
+    :param mask: called as ``mask(data=value)`` with every ``input``, ``output`` and ``metadata`` of an event,
         on the calling thread; its answer is sent instead. Where it raises, nothing of the value is sent.
     :param sample_rate: the share of traces to keep, from 0 to 1, decided by the trace's id alone.
     :param options: settings by name, or options of the sink: ``environment``, ``release``, ``hold_seconds``,
@@ -149,7 +149,10 @@ class Ingest:
         """
         from telesink._events import problems
 
-        return problems(_as_mapping(event))
+        try:
+            return problems(_as_mapping(event))
+        except Exception as error:  # noqa: BLE001 - whatever a mapping of the program's own may end with
+            return [f"event: cannot be read, it raised {type(error).__name__}"]
 
     def check(self) -> str:
         """Ask the server whether it takes the keys, and say which server and which form it is.
@@ -246,6 +249,8 @@ class Ingest:
             body = dict(event["body"])
             found = {name: self._mask_one(body[name]) for name in _MASKED if body.get(name) is not None}
             masked = {**event, "body": {**body, **found}}
+            if masked.get("metadata") is not None:
+                masked["metadata"] = self._mask_one(masked["metadata"])
         except Exception:  # noqa: BLE001 - whatever cannot be read cannot be masked, so none of it is kept
             masked = None
         return masked
@@ -264,11 +269,9 @@ _sample_rate = sample_rate
 
 def _as_mapping(event: Any) -> Any:
     """A typed event as a mapping; anything else as it is, to be refused further down."""
-    make = getattr(type(event), "as_event", None)
-    if make is None:
-        return event
     try:
-        made = make(event)
+        make = getattr(type(event), "as_event", None)
+        made = event if make is None else make(event)
     except Exception:  # noqa: BLE001 - a program's own class, and nothing is raised for an event
         made = None
     return made

@@ -117,7 +117,12 @@ def _drive(one: span, generator: Generator[Any, Any, Any]) -> Generator[Any, Any
             try:
                 step, argument = generator.send, (yield item)
             except GeneratorExit:
-                generator.close()
+                # What it does at its end is done inside of the span, too.
+                one.enter()
+                try:
+                    generator.close()
+                finally:
+                    one.leave()
                 raise
             except BaseException as error:  # noqa: BLE001 - thrown in for the generator
                 step, argument = generator.throw, error
@@ -144,7 +149,11 @@ async def _drive_async(one: span, generator: AsyncGenerator[Any, Any]) -> AsyncG
             try:
                 step, argument = generator.asend, (yield item)
             except GeneratorExit:
-                await generator.aclose()
+                one.enter()
+                try:
+                    await generator.aclose()
+                finally:
+                    one.leave()
                 raise
             except BaseException as error:  # noqa: BLE001 - thrown in for the generator
                 step, argument = generator.athrow, error

@@ -133,10 +133,37 @@ def test_a_generator_that_is_closed_early_still_has_a_span():
 
     steps = numbers()
     next(steps)
-    steps.close()
+    with telesink.span("outer"):
+        steps.close()
+        after = telesink.current_span_id()
 
-    assert stored()["numbers"]["status_code"] == 0
-    assert len(closed) == 1
+    records = stored()
+    assert records["numbers"]["status_code"] == 0
+    assert closed == [records["numbers"]["span_id"]]
+    assert after == records["outer"]["span_id"]
+
+
+def test_an_asynchronous_generator_that_is_closed_early_ends_inside_of_its_span():
+    closed = []
+
+    @telesink.traced("pages")
+    async def pages():
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.append(telesink.current_span_id())
+
+    async def first():
+        steps = pages()
+        await anext(steps)
+        with telesink.span("outer") as outer:
+            await steps.aclose()
+            assert telesink.current_span_id() == outer.span_id
+
+    asyncio.run(first())
+
+    assert closed == [stored()["pages"]["span_id"]]
 
 
 def test_an_exception_thrown_into_a_generator_reaches_it():
@@ -159,6 +186,32 @@ def test_events_can_be_added():
 
     [event] = stored()["pay"]["events"]
     assert (event["name"], event["attributes"]) == ("asked", {"bank": "B"})
+
+
+def test_secrets_in_the_names_of_a_span_and_of_its_events_are_hidden():
+    with telesink.span("GET /?password=hunter2") as get:
+        get.add_event("login token=abc123")
+
+    [record] = stored().values()
+    assert record["body"] == "GET /?password=[REDACTED]"
+    assert record["events"][0]["name"] == "login token=[REDACTED]"
+
+
+@pytest.mark.parametrize(("name", "shown"), [(None, "None"), (5, "5"), (b"x", "b'x'")])
+def test_names_that_are_no_text_are_shown_as_one_and_hide_no_exception(name, shown):
+    error = LookupError("the program's own")
+
+    def work():
+        with telesink.span(name) as odd:
+            odd.add_event(name)
+            raise error
+
+    with pytest.raises(LookupError) as raised:
+        work()
+
+    assert raised.value is error
+    [record] = stored().values()
+    assert (record["body"], record["events"][0]["name"]) == (shown, shown)
 
 
 def test_spans_follow_tasks_and_not_threads():

@@ -9,11 +9,11 @@ use opentelemetry_proto::tonic::resource::v1::Resource as DecodedResource;
 use prost::Message;
 use serde_json::json;
 use support::records::info;
-use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, RecordBuilder};
+use telesink_core::record::encode::{ATTRIBUTE_TAG, KEY_BYTES_MAX, KeptKey, Key, RecordBuilder};
 use telesink_core::record::json::{write_attributes, write_hex, write_object};
 use telesink_core::record::tables::{Resource, Tables};
 use telesink_core::record::value::{
-    Scalar, Value, begin_list, begin_map, begin_pair, end_container, put_pair, put_scalar,
+    Scalar, Value, begin_list, begin_map, begin_pair, end_container, find, put_pair, put_scalar,
 };
 use telesink_core::record::view::LogView;
 use telesink_core::record::wire::end_nested;
@@ -233,6 +233,69 @@ fn texts_of_every_length_around_a_longer_length_field_survive() {
 
         assert_eq!(readable(decoded.body.as_ref()), text.as_str(), "{length}");
         assert_eq!(readable(decoded.attributes[0].value.as_ref()), text.as_str(), "{length}");
+    }
+}
+
+#[test]
+fn a_key_that_was_looked_at_before_writes_the_same_attribute() {
+    let values =
+        [Scalar::Str("a\0b"), Scalar::Int(-1), Scalar::Double(0.5), Scalar::Bytes(&[0]), Scalar::Null];
+    let of = |write: &dyn Fn(&mut RecordBuilder, Scalar<'_>)| {
+        let mut builder = RecordBuilder::new();
+        builder.start(1 << 20);
+        for value in values {
+            write(&mut builder, value);
+        }
+        builder.finish(header(), &[]).body().to_vec()
+    };
+    let kept = KeptKey::from(Key::new("http.route").expect("a usual key"));
+
+    assert_eq!(
+        of(&|builder, value| builder.attribute_of(kept.as_key(), value)),
+        of(&|builder, value| builder.attribute("http.route", value))
+    );
+}
+
+#[test]
+fn a_key_that_would_be_changed_is_none() {
+    assert!(Key::new(&"k".repeat(KEY_BYTES_MAX)).is_some());
+    for odd in ["k".repeat(KEY_BYTES_MAX + 1), "n\0l".to_owned()] {
+        assert!(Key::new(&odd).is_none());
+    }
+}
+
+#[test]
+fn a_pair_is_found_by_its_name_whatever_lies_before_it() {
+    let long = "x".repeat(300);
+    let names = ["na", "nape", &long, "name", "name", "names"];
+    let mut pairs = Vec::new();
+    for (number, name) in names.into_iter().enumerate() {
+        put_pair(&mut pairs, 0x0a, name, Scalar::Int(number as i64));
+    }
+    let begun = begin_pair(&mut pairs, 0x0a, "padded");
+    put_scalar(&mut pairs, 0x12, Scalar::Str(&long));
+    end_nested(&mut pairs, begun);
+
+    assert_eq!(find(&pairs, "name"), Some(Value::Int(3)), "the first one of two");
+    assert_eq!(find(&pairs, &long), Some(Value::Int(2)));
+    assert_eq!(find(&pairs, "padded"), Some(Value::Str(&long)));
+    for absent in ["", "n", "namer"] {
+        assert_eq!(find(&pairs, absent), None);
+    }
+}
+
+#[test]
+fn text_that_is_no_utf_8_is_shown_as_one_character_however_long_it_is() {
+    for length in [0, 1, 63, 64, 65, 1_000] {
+        let mut message = vec![b'x'; length];
+        message.push(0xff);
+        let mut pairs = Vec::new();
+        put_pair(&mut pairs, 0x0a, "odd", Scalar::Bytes(&message));
+        // The same bytes said to be text.
+        let at = pairs.iter().position(|byte| *byte == 0x3a).expect("the tag of bytes");
+        pairs[at] = 0x0a;
+
+        assert_eq!(find(&pairs, "odd"), Some(Value::Str("\u{fffd}")), "{length}");
     }
 }
 

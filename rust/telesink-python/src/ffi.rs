@@ -23,15 +23,40 @@ pub(crate) fn walk_dict<'py>(
     dict: &Bound<'py, PyDict>,
     mut see: impl FnMut(usize, Borrowed<'_, 'py, PyAny>, Borrowed<'_, 'py, PyAny>),
 ) {
+    step_through(dict, |index, key, value| {
+        see(index, key, value);
+        true
+    });
+}
+
+/// Hands every key and value of `dict` to `take`, in order, as long as it answers true.
+///
+/// `take` may let Python code run, if it then answers false: what it was given is its own.
+#[inline]
+pub(crate) fn walk_dict_while<'py>(
+    dict: &Bound<'py, PyDict>,
+    mut take: impl FnMut(usize, Bound<'py, PyAny>, Bound<'py, PyAny>) -> bool,
+) {
+    step_through(dict, |index, key, value| take(index, key.to_owned(), value.to_owned()));
+}
+
+#[inline]
+fn step_through<'py>(
+    dict: &Bound<'py, PyDict>,
+    mut see: impl FnMut(usize, Borrowed<'_, 'py, PyAny>, Borrowed<'_, 'py, PyAny>) -> bool,
+) {
     let py = dict.py();
     let (mut position, mut index) = (0, 0);
     let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: `dict` is a dict and alive for the whole loop; `PyDict_Next` hands out borrowed references that stay
     // valid because nothing in the loop can run Python code and so nothing can change the dict (on free-threaded
-    // builds the critical section below keeps other threads out).
+    // builds the critical section below keeps other threads out). Where `see` does run some it has made references of
+    // its own before, and the loop ends.
     pyo3::sync::critical_section::with_critical_section(dict, || unsafe {
         while ffi::PyDict_Next(dict.as_ptr(), &raw mut position, &raw mut key, &raw mut value) != 0 {
-            see(index, Borrowed::from_ptr(py, key), Borrowed::from_ptr(py, value));
+            if !see(index, Borrowed::from_ptr(py, key), Borrowed::from_ptr(py, value)) {
+                break;
+            }
             index += 1;
         }
     });
@@ -42,12 +67,25 @@ pub(crate) fn pairs<'py>(
     dict: &Bound<'py, PyDict>,
     pairs_max: usize,
 ) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    let mut pairs = Vec::with_capacity(dict.len().min(pairs_max));
-    walk_dict(dict, |_, key, value| {
-        if pairs.len() < pairs_max {
-            pairs.push((key.to_owned(), value.to_owned()));
-        }
-    });
+    pairs_from(dict, 0, pairs_max)
+}
+
+/// The pairs of a dict behind the first `skipped`, at most `pairs_max`.
+pub(crate) fn pairs_from<'py>(
+    dict: &Bound<'py, PyDict>,
+    skipped: usize,
+    pairs_max: usize,
+) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let length = dict.len().saturating_sub(skipped).min(pairs_max);
+    let mut pairs = Vec::with_capacity(length);
+    if length > 0 {
+        step_through(dict, |index, key, value| {
+            if index >= skipped {
+                pairs.push((key.to_owned(), value.to_owned()));
+            }
+            pairs.len() < length
+        });
+    }
     pairs
 }
 

@@ -1,7 +1,7 @@
 //! The pipeline as OpenTelemetry's processors and exporters see it, and `telesink.span`.
 
 use crate::capture::opentelemetry::{
-    OwnSpan, capture_metrics, capture_otel_log, capture_own_span, capture_span, is_sampled,
+    OwnSpan, capture_metrics, capture_otel_log, capture_own_span, capture_span,
 };
 use crate::capture::{self, Captured, Seen, Workbench};
 use crate::edge::{edge, reach};
@@ -32,7 +32,7 @@ impl Signals {
     fn end_span(&self, span: &Bound<'_, PyAny>) -> PyResult<()> {
         self.take(span.py(), |bench, seen, py| {
             reach("Signals.end_span");
-            if is_sampled(span)? { take_span(bench, seen, py, span) } else { Ok(true) }
+            take_span(bench, seen, py, span, true)
         })
         .map(drop)
     }
@@ -42,7 +42,7 @@ impl Signals {
         each(spans, |span| {
             self.take(span.py(), |bench, seen, py| {
                 reach("Signals.export_spans");
-                take_span(bench, seen, py, span)
+                take_span(bench, seen, py, span, false)
             })
         })
     }
@@ -145,10 +145,16 @@ impl Signals {
     }
 }
 
-fn take_span(bench: &mut Workbench, seen: &Seen, py: Python<'_>, span: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn take_span(
+    bench: &mut Workbench,
+    seen: &Seen,
+    py: Python<'_>,
+    span: &Bound<'_, PyAny>,
+    sampled_only: bool,
+) -> PyResult<bool> {
     let process = &seen.process;
     let offer = |captured: Captured<'_>| process.offer(&seen.view, captured, py);
-    let taken = capture_span(bench, &process.core, &seen.view, process.capture, span, offer)?;
+    let taken = capture_span(bench, &process.core, &seen.view, process.capture, span, sampled_only, offer)?;
     // Without an answer no sink wants it, and nobody asked for it.
     Ok(taken.unwrap_or(true))
 }

@@ -13,9 +13,8 @@ pub fn unix_nano(text: &str) -> Option<u64> {
 /// `2026-01-31T12:00:00.123456Z`, or with `+00:00` at its end, as nearly all programs write it: a tenth of what reading
 /// any form takes. `None` for other forms.
 fn usual(text: &[u8]) -> Option<u64> {
-    let (date, rest) = text.split_at_checked(19)?;
-    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if marks.iter().any(|(at, mark)| date[*at] != *mark) {
+    let (date, rest) = text.split_first_chunk::<19>()?;
+    if [date[4], date[7], date[10], date[13], date[16]] != *b"--T::" {
         return None;
     }
     let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..10])?);
@@ -30,7 +29,7 @@ fn usual(text: &[u8]) -> Option<u64> {
         [b'.', fraction @ .., b'Z'] | [b'.', fraction @ .., b'+', b'0', b'0', b':', b'0', b'0']
             if (1..=9).contains(&fraction.len()) =>
         {
-            number(fraction)? * 10_u64.pow(9 - fraction.len() as u32)
+            number(fraction)? * POWERS_OF_TEN[9 - fraction.len()]
         }
         _ => return None,
     };
@@ -38,10 +37,18 @@ fn usual(text: &[u8]) -> Option<u64> {
     Some(seconds * 1_000_000_000 + fraction)
 }
 
+const POWERS_OF_TEN: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// At most nine digits. Looks at all of them without a branch.
+#[inline]
 fn number(digits: &[u8]) -> Option<u64> {
-    digits
-        .iter()
-        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0')))
+    let (mut number, mut is_number) = (0, true);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        is_number &= digit <= 9;
+        number = number * 10 + u64::from(digit);
+    }
+    is_number.then_some(number)
 }
 
 /// Days from 1970-01-01, by the usual trick: a year that begins in March has its leap day at the end.

@@ -96,10 +96,8 @@ impl Record {
     /// Takes header, body and tail as already laid out by the encoder.
     pub(crate) fn from_encoded(bytes: &[u8]) -> Self {
         debug_assert!(bytes.len() >= HEADER_BYTES);
-        let mut buffer = pool::take(bytes.len());
+        let mut buffer = pool::copy_of(bytes);
         if let Some(room) = Arc::get_mut(&mut buffer) {
-            room[..bytes.len()].copy_from_slice(bytes);
-            // Behind it lies what an earlier record left.
             room[LENGTH_AT..HEADER_BYTES].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
         }
         Self(buffer)

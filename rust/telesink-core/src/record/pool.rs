@@ -11,18 +11,19 @@ use std::sync::{Arc, Mutex};
 /// Buffers are as long as a multiple of this: a cache line. On average half of it is unused.
 const STEP_BYTES: usize = 64;
 
-/// Sizes kept, up to 1,536 bytes. Longer records are rare, and encoding them costs far more than an allocation.
-const SHELVES: usize = 24;
+/// Sizes kept, up to 4 KiB: log records, spans, and events of a model's call. Longer records are rare, and encoding them
+/// costs far more than an allocation.
+const SHELVES: usize = 64;
 
 /// Most bytes kept: a full batch (8,192) of records of half a kilobyte.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
 static POOL: Pool = Pool::new();
 
-/// A buffer of at least `len` bytes that nobody else holds.
+/// A buffer that begins with these bytes, and that nobody else holds.
 #[inline]
-pub(super) fn take(len: usize) -> Arc<[u8]> {
-    POOL.take(len)
+pub(super) fn copy_of(bytes: &[u8]) -> Arc<[u8]> {
+    POOL.copy_of(bytes)
 }
 
 /// Keeps a buffer for the next record, unless somebody else holds it or enough are kept.
@@ -43,16 +44,21 @@ impl Pool {
     }
 
     #[inline]
-    fn take(&self, len: usize) -> Arc<[u8]> {
-        let rounded = len.next_multiple_of(STEP_BYTES);
-        let Some(shelf) = self.shelf(rounded) else { return zeroed(len) };
-        match shelf.try_lock().ok().and_then(|mut kept| kept.pop()) {
+    fn copy_of(&self, bytes: &[u8]) -> Arc<[u8]> {
+        let rounded = bytes.len().next_multiple_of(STEP_BYTES);
+        let Some(shelf) = self.shelf(rounded) else { return Arc::from(bytes) };
+        let mut buffer = match shelf.try_lock().ok().and_then(|mut kept| kept.pop()) {
             Some(buffer) => {
                 self.kept_bytes.fetch_sub(rounded, Ordering::Relaxed);
                 buffer
             }
             None => zeroed(rounded),
+        };
+        // Behind it lies what an earlier record left.
+        if let Some(room) = Arc::get_mut(&mut buffer) {
+            room[..bytes.len()].copy_from_slice(bytes);
         }
+        buffer
     }
 
     fn give(&self, mut buffer: Arc<[u8]>) {
@@ -91,29 +97,29 @@ mod tests {
     #[test]
     fn a_buffer_that_was_given_back_is_taken_again() {
         let pool = Pool::new();
-        let buffer = pool.take(100);
+        let buffer = pool.copy_of(&[7; 100]);
         assert_eq!(buffer.len(), 128);
         let address = buffer.as_ptr();
         pool.give(buffer);
         assert_eq!(pool.kept_bytes.load(Ordering::Relaxed), 128);
-        assert_eq!(pool.take(65).as_ptr(), address, "any length of the same size fits");
+        assert_eq!(pool.copy_of(&[7; 65]).as_ptr(), address, "any length of the same size fits");
         assert_eq!(pool.kept_bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn a_buffer_that_somebody_holds_is_not_kept() {
         let pool = Pool::new();
-        let buffer = pool.take(100);
+        let buffer = pool.copy_of(&[7; 100]);
         let held = Arc::clone(&buffer);
         pool.give(buffer);
         assert_eq!(pool.kept_bytes.load(Ordering::Relaxed), 0);
-        assert_ne!(pool.take(100).as_ptr(), held.as_ptr());
+        assert_ne!(pool.copy_of(&[7; 100]).as_ptr(), held.as_ptr());
     }
 
     #[test]
     fn no_more_is_kept_than_the_limit() {
         let pool = Pool::new();
-        let buffers: Vec<_> = (0..2 * KEPT_BYTES_MAX / 1024).map(|_| pool.take(1024)).collect();
+        let buffers: Vec<_> = (0..2 * KEPT_BYTES_MAX / 1024).map(|_| pool.copy_of(&[7; 1024])).collect();
         for buffer in buffers {
             pool.give(buffer);
         }
@@ -123,9 +129,9 @@ mod tests {
     #[test]
     fn a_busy_shelf_makes_nobody_wait() {
         let pool = Pool::new();
-        let buffer = pool.take(64);
+        let buffer = pool.copy_of(&[7; 64]);
         let held = pool.shelf(64).map(|shelf| shelf.lock());
-        assert_eq!(pool.take(64).len(), 64);
+        assert_eq!(pool.copy_of(&[7; 64]).len(), 64);
         pool.give(buffer);
         drop(held);
         assert_eq!(pool.kept_bytes.load(Ordering::Relaxed), 0);
@@ -135,8 +141,8 @@ mod tests {
     fn long_buffers_are_exact_and_never_kept() {
         let pool = Pool::new();
         let longest = SHELVES * STEP_BYTES;
-        assert_eq!(pool.take(longest + 1).len(), longest + 1);
-        pool.give(pool.take(longest + STEP_BYTES));
+        assert_eq!(pool.copy_of(&vec![7; longest + 1]).len(), longest + 1);
+        pool.give(pool.copy_of(&vec![7; longest + STEP_BYTES]));
         assert_eq!(pool.kept_bytes.load(Ordering::Relaxed), 0);
     }
 }

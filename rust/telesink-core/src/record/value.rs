@@ -232,8 +232,38 @@ fn any_pair(message: &[u8]) -> (&str, Value<'_>) {
     (key, value)
 }
 
+/// The value of the first pair of that name; the values of others are not looked at.
+pub fn find<'a>(inner: &'a [u8], name: &str) -> Option<Value<'a>> {
+    Fields::new(inner).find_map(|(_, wire)| match wire {
+        Wire::Bytes(message) if may_have_key(message, name.as_bytes()) => {
+            let (key, value) = pair(message);
+            (key == name).then_some(value)
+        }
+        _ => None,
+    })
+}
+
+/// Whether the pair's key is this one; true also for a pair that [`put_pair`] would have written in another way.
+#[inline]
+fn may_have_key(message: &[u8], name: &[u8]) -> bool {
+    match message {
+        [0x0a, length, rest @ ..] if *length < 0x80 => {
+            usize::from(*length) == name.len() && rest.starts_with(name)
+        }
+        _ => true,
+    }
+}
+
+/// From here on looking at a text with wide registers takes less time than the standard library does.
+const LONG_BYTES_MIN: usize = 64;
+
 /// Text was valid UTF-8 when it was written; should a bug break that, show nothing rather than panic.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or("\u{fffd}")
+    let text = if bytes.len() < LONG_BYTES_MIN {
+        std::str::from_utf8(bytes).ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).ok()
+    };
+    text.unwrap_or("\u{fffd}")
 }

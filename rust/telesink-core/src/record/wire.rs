@@ -110,6 +110,19 @@ impl<'a> Fields<'a> {
     }
 
     fn long_varint(&mut self) -> Option<u64> {
+        // Lengths of texts have two bytes, those of messages in messages are written with four.
+        match *self.rest {
+            [first, second, ref rest @ ..] if second < 0x80 => {
+                self.rest = rest;
+                return Some(u64::from(first & 0x7f) | u64::from(second) << 7);
+            }
+            [first, second, third, fourth, ref rest @ ..] if third >= 0x80 && fourth < 0x80 => {
+                self.rest = rest;
+                let low = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
+                return Some(low | u64::from(third & 0x7f) << 14 | u64::from(fourth) << 21);
+            }
+            _ => {}
+        }
         let mut value = 0_u64;
         for (index, byte) in self.rest.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -207,6 +220,25 @@ mod tests {
                 let mut out = Vec::new();
                 put_varint(&mut out, value);
                 assert_eq!(varint_len(value), out.len(), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_length_read_back_also_padded() {
+        for bits in 0..64 {
+            for value in [1_u64 << bits, (1_u64 << bits) - 1, u64::MAX >> bits] {
+                let mut out = vec![0x08];
+                put_varint(&mut out, value);
+                assert_eq!(Fields::new(&out).next(), Some((1, Wire::Varint(value))));
+                // One byte more than it needs, as lengths that are filled in later.
+                if let Some(last) = out.last_mut() {
+                    *last |= 0x80;
+                }
+                out.push(0);
+                if out.len() <= 10 {
+                    assert_eq!(Fields::new(&out).next(), Some((1, Wire::Varint(value))));
+                }
             }
         }
     }

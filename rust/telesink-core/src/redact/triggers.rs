@@ -17,9 +17,15 @@ use super::values::{Words, is_closing_quote, is_count, is_quote, value_at};
 /// about 6 ns, asking about 10 ns per 100 bytes.
 const SEPARATORS_BEFORE_ASKING: u32 = 2;
 
+/// Up to here one look at all bytes is worth it: most texts are names, ids and paths.
+const SHORT_BYTES_MAX: usize = 256;
+
 /// Adds what the built-in rules hide in `text` to `spans`. Linear in the text's length.
 pub(super) fn find(text: &str, names: &NameRules, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
+    if bytes.len() <= SHORT_BYTES_MAX && !may_announce_anything(bytes) {
+        return;
+    }
     let mut separator = find_separator(bytes, 0);
     let mut bearer = find_bearer(bytes, 0);
     // The next place already hidden. A value ends there, which makes a second pass over the result change nothing.
@@ -64,6 +70,17 @@ pub(super) fn find(text: &str, names: &NameRules, spans: &mut Vec<Range<usize>>)
             bearer = find_bearer(bytes, resume);
         }
     }
+}
+
+/// Whether there is a separator, or the white space that ends `Bearer`.
+fn may_announce_anything(bytes: &[u8]) -> bool {
+    const BLOCK: usize = 16;
+    let is_mark = |byte: &u8| matches!(byte, b'=' | b':' | b' ' | b'\t');
+    let Some(last) = bytes.last_chunk::<BLOCK>() else { return bytes.iter().any(is_mark) };
+    // Whole blocks become vector instructions; the last one may overlap the one before.
+    let any = |block: &[u8; BLOCK]| block.iter().fold(false, |found, byte| found | is_mark(byte));
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    blocks.iter().any(any) || any(last)
 }
 
 fn earlier(left: Option<usize>, right: Option<usize>) -> Option<usize> {

@@ -16,7 +16,7 @@ use pyo3::types::{PyDict, PyString};
 use std::borrow::Cow;
 use telesink_core::clock;
 use telesink_core::pipeline::{Pipeline, View};
-use telesink_core::record::encode::ATTRIBUTE_TAG;
+use telesink_core::record::encode::{ATTRIBUTE_TAG, RecordBuilder};
 use telesink_core::record::event::{
     ENVELOPE_ID, ENVELOPE_METADATA, ENVELOPE_TIMESTAMP, EventType, Role, SCOPE, event_type, is_envelope_id,
     span_id_of, trace_id_of,
@@ -52,9 +52,9 @@ pub(crate) fn capture_event<T>(
     }
     bench.builder.start(settings.record_bytes_max);
     bench.builder.severity(level::severity_of(levelno), level::name_of(levelno));
-    let mut reader = ValueReader::of_names(view.redaction());
+    let mut reader = ValueReader::of_names(view.redaction()).with_names(&mut bench.names);
     let mut body = Body::new(envelope.kind);
-    if !body.write(bench, &mut reader, &envelope.body)? {
+    if !body.write(&mut bench.builder, &mut reader, &envelope.body)? {
         return Ok(Err(RejectCause::InvalidEvent));
     }
     let Some((trace_id, span_id)) = body.ids(id) else { return Ok(Err(RejectCause::InvalidEvent)) };
@@ -64,7 +64,9 @@ pub(crate) fn capture_event<T>(
         return Ok(Err(RejectCause::SampledOut));
     }
     bench.builder.event_name(envelope.kind.name);
-    let Some(time) = envelope.write(bench, &mut reader)? else { return Ok(Err(RejectCause::InvalidEvent)) };
+    let Some(time) = envelope.write(&mut bench.builder, &mut reader)? else {
+        return Ok(Err(RejectCause::InvalidEvent));
+    };
     let header = Header {
         signal: Signal::Log,
         severity: level::severity_of(levelno),
@@ -130,8 +132,11 @@ impl<'py> Envelope<'py> {
         clippy::option_option,
         reason = "the outer one says whether the event is well-formed, the inner its time"
     )]
-    fn write(&self, bench: &mut Workbench, reader: &mut ValueReader<'_>) -> PyResult<Option<Option<u64>>> {
-        let builder = &mut bench.builder;
+    fn write(
+        &self,
+        builder: &mut RecordBuilder,
+        reader: &mut ValueReader<'_>,
+    ) -> PyResult<Option<Option<u64>>> {
         if let Some(id) = &self.id {
             let Some(id) = as_text(id) else { return Ok(None) };
             if !is_envelope_id(id) {
@@ -155,6 +160,16 @@ impl<'py> Envelope<'py> {
     }
 }
 
+/// What became of a pair of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// Malformed, and the event with it.
+    Refused,
+    /// To be read with the help of Python.
+    Left,
+}
+
 /// The ids of a body, found while it is written.
 struct Body<'py> {
     kind: &'static EventType,
@@ -171,44 +186,103 @@ impl<'py> Body<'py> {
     /// Writes the body; false if a key is no text, or an id or time is malformed.
     fn write(
         &mut self,
-        bench: &mut Workbench,
+        builder: &mut RecordBuilder,
         reader: &mut ValueReader<'_>,
         body: &Bound<'py, PyDict>,
     ) -> PyResult<bool> {
-        let builder = &mut bench.builder;
         let map = begin_map(builder.buffer(), 0x2a);
-        for (key, value) in ffi::pairs(body, NODES_MAX) {
-            let Ok(name) = key.cast::<PyString>() else { return Ok(false) };
-            // What is absent is never sent as null.
-            if value.is_none() {
-                continue;
-            }
-            let Ok(name) = name.to_str() else {
-                // Half of a character: no field of ours, and mended like other names.
-                reader.pair(builder, &key, &value)?;
-                continue;
+        let (mut read, mut is_refused) = (0, false);
+        ffi::walk_dict_while(body, |_, key, value| {
+            let step = self.at_once(builder, reader, &key, &value);
+            read += usize::from(step == Step::Done);
+            is_refused = step == Step::Refused;
+            step == Step::Done && read < NODES_MAX
+        });
+        if is_refused {
+            return Ok(false);
+        }
+        // The rest as a snapshot: values run Python code while they are read.
+        let rest = ffi::pairs_from(body, read, NODES_MAX - read);
+        builder.drop_attributes(body.len().saturating_sub(read + rest.len()));
+        for (key, value) in rest {
+            let is_taken = match self.at_once(builder, reader, &key, &value) {
+                Step::Done => true,
+                Step::Refused => false,
+                Step::Left => Self::pair(builder, reader, &key, &value)?,
             };
-            let slot = match name {
-                "id" => Some(&mut self.id),
-                "traceId" => Some(&mut self.trace),
-                "observationId" => Some(&mut self.observation),
-                _ => None,
-            };
-            let is_id = slot.is_some() || name == "parentObservationId";
-            if is_id || name == "sessionId" && self.kind.role == Role::Score {
-                let Some(id) = as_text(&value).filter(|id| is_envelope_id(id)) else { return Ok(false) };
-                put_pair(builder.buffer(), 0x0a, name, Scalar::Str(id));
-                if let Some(slot) = slot {
-                    *slot = Some(value);
-                }
-            } else if matches!(name, "startTime" | "endTime" | "completionStartTime" | "timestamp") {
-                let Some(text) = moment(&value)? else { return Ok(false) };
-                put_pair(builder.buffer(), 0x0a, name, Scalar::Str(&text));
-            } else if !reader.text_pair(builder, name, &value) {
-                reader.pair(builder, &key, &value)?;
+            if !is_taken {
+                return Ok(false);
             }
         }
         end_container(builder.buffer(), map);
+        Ok(true)
+    }
+
+    /// Writes what is plain, and what has a meaning of its own. Lets no Python code run, unless the pair is refused or
+    /// left.
+    #[inline]
+    fn at_once(
+        &mut self,
+        builder: &mut RecordBuilder,
+        reader: &mut ValueReader<'_>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> Step {
+        let Some(name) = as_text(key) else {
+            return Step::Left;
+        };
+        // What is absent is never sent as null.
+        if value.is_none() {
+            return Step::Done;
+        }
+        let slot = match name {
+            "id" => Some(&mut self.id),
+            "traceId" => Some(&mut self.trace),
+            "observationId" => Some(&mut self.observation),
+            _ => None,
+        };
+        if slot.is_some()
+            || name == "parentObservationId"
+            || name == "sessionId" && self.kind.role == Role::Score
+        {
+            let Some(id) = as_text(value).filter(|id| is_envelope_id(id)) else { return Step::Refused };
+            put_pair(builder.buffer(), 0x0a, name, Scalar::Str(id));
+            if let Some(slot) = slot {
+                *slot = Some(value.clone());
+            }
+            return Step::Done;
+        }
+        if is_moment(name) {
+            let Ok(text) = value.cast_exact::<PyString>() else { return Step::Left };
+            let Some(text) = text.to_str().ok().filter(|text| iso::unix_nano(text).is_some()) else {
+                return Step::Refused;
+            };
+            put_pair(builder.buffer(), 0x0a, name, Scalar::Str(text));
+            return Step::Done;
+        }
+        if reader.plain_pair(builder, key, value) { Step::Done } else { Step::Left }
+    }
+
+    /// Writes any other pair; false if its key is no text, or it should be a time and is none.
+    fn pair(
+        builder: &mut RecordBuilder,
+        reader: &mut ValueReader<'_>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<bool> {
+        let Ok(name) = key.cast::<PyString>() else { return Ok(false) };
+        if value.is_none() {
+            return Ok(true);
+        }
+        match name.to_str() {
+            Ok(name) if is_moment(name) => {
+                let Some(text) = moment(value)? else { return Ok(false) };
+                put_pair(builder.buffer(), 0x0a, name, Scalar::Str(&text));
+            }
+            Ok(name) if reader.text_pair(builder, name, value) => {}
+            // Among them is half of a character: no field of ours, and mended like other names.
+            _ => reader.pair(builder, key, value)?,
+        }
         Ok(true)
     }
 
@@ -246,6 +320,11 @@ fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>>
     }
     let copied = as_dict(value).map(|Snapshot { dict, .. }| dict);
     text::unless_failed(value.py(), copied)
+}
+
+/// Whether a field of this name is a time.
+fn is_moment(name: &str) -> bool {
+    matches!(name, "startTime" | "endTime" | "completionStartTime" | "timestamp")
 }
 
 /// A text that is UTF-8.

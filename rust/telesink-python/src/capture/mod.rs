@@ -9,6 +9,7 @@ mod exception;
 mod fields;
 mod mapping;
 mod message;
+mod names;
 mod numbers;
 pub(crate) mod opentelemetry;
 mod otel;
@@ -20,6 +21,7 @@ mod site;
 mod snapshot;
 pub(crate) mod text;
 mod values;
+mod walk;
 
 pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
@@ -50,7 +52,9 @@ pub(crate) struct Workbench {
     pub(crate) ids: IdSource,
     scopes: Vec<Option<CachedScope>>,
     pub(crate) sites: site::Sites,
+    names: names::Names,
     pub(crate) origins: opentelemetry::Origins,
+    pub(crate) members: opentelemetry::Members,
     /// The pipeline this thread has logged to last, as it was then.
     pub(crate) seen: Option<Seen>,
 }
@@ -85,7 +89,9 @@ impl Workbench {
             ids: IdSource::new(),
             scopes: (0..SCOPES_CACHED).map(|_| None).collect(),
             sites: site::Sites::new(),
+            names: names::Names::new(),
             origins: opentelemetry::Origins::new(),
+            members: opentelemetry::Members::new(),
             seen: None,
         }
     }

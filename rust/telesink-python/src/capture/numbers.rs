@@ -11,17 +11,23 @@ use telesink_core::record::value::Scalar;
 /// Integers of more bits than this are not turned into decimal digits: that takes quadratic time.
 const INTEGER_BITS_MAX: usize = 14_000;
 
-/// Booleans, integers of 64 bits and finite floats, also of subclasses.
+/// Booleans, integers of 64 bits and finite floats; none of a subclass, which may have code of its own.
 #[inline]
-pub(super) fn number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
-    if value.is_exact_instance_of::<PyInt>() {
-        return small_integer(value).map(Scalar::Int);
+pub(super) fn exact_number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
+    if let Some(integer) = small_integer(value) {
+        return Some(Scalar::Int(integer));
     }
     if let Ok(float) = value.cast_exact::<PyFloat>() {
         return finite(float.value());
     }
-    if let Ok(boolean) = value.cast_exact::<PyBool>() {
-        return Some(Scalar::Bool(boolean.is_true()));
+    value.cast_exact::<PyBool>().ok().map(|boolean| Scalar::Bool(boolean.is_true()))
+}
+
+/// Booleans, integers of 64 bits and finite floats, also of subclasses.
+#[inline]
+pub(super) fn number<'v>(value: &Bound<'_, PyAny>) -> Option<Scalar<'v>> {
+    if let Some(number) = exact_number(value) {
+        return Some(number);
     }
     if let Ok(integer) = value.cast::<PyInt>() {
         return fitting(integer).map(Scalar::Int);

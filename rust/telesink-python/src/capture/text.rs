@@ -4,7 +4,7 @@ use crate::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use std::borrow::Cow;
-use telesink_core::record::encode::{KEY_BYTES_MAX, RecordBuilder};
+use telesink_core::record::encode::{KEY_BYTES_MAX, Key, RecordBuilder};
 use telesink_core::record::flag;
 
 /// Longest text made of a value that is neither text, number, list nor map, in bytes.
@@ -41,14 +41,33 @@ pub(crate) fn read<'t>(
 ) -> Cow<'t, str> {
     // Asking for UTF-8 pins a second copy of a non-ASCII string to it for as long as it lives; with a huge one only
     // the part that can be kept is looked at. A character is at least one byte, so the cut can only be too late.
-    let is_long = text.code_point_len().is_ok_and(|length| length > bytes_max.saturating_add(1));
-    if is_long {
+    if is_long(text, bytes_max) {
         return read_start(text, bytes_max, builder);
     }
     match text.to_str() {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(replace_surrogates(text, builder)),
     }
+}
+
+/// The name of an attribute or a field, if it is text and written as it is. Lets no Python code run, unless the answer
+/// is none.
+#[inline]
+pub(super) fn plain_key<'k>(name: &'k Bound<'_, PyAny>) -> Option<Key<'k>> {
+    let name = plain(name.cast_exact::<PyString>().ok()?, KEY_BYTES_MAX)?;
+    if name.starts_with(RESERVED) { None } else { Key::new(name) }
+}
+
+/// A text as it is, if it is none of those that [`read`] cuts or mends. Lets no Python code run, unless the answer is
+/// none.
+#[inline]
+pub(super) fn plain<'t>(text: &'t Bound<'_, PyString>, bytes_max: usize) -> Option<&'t str> {
+    if is_long(text, bytes_max) { None } else { text.to_str().ok() }
+}
+
+#[inline]
+fn is_long(text: &Bound<'_, PyString>, bytes_max: usize) -> bool {
+    text.code_point_len().is_ok_and(|length| length > bytes_max.saturating_add(1))
 }
 
 #[cold]

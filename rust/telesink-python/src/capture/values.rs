@@ -1,5 +1,6 @@
 //! Python values to OTLP values: any value in, a bounded and marked representation out.
 
+use super::names::Names;
 use super::numbers::{is_number_like, long_integer, non_finite, number};
 use super::text::{self, REPR_BYTES_MAX};
 use crate::ffi;
@@ -9,6 +10,7 @@ use pyo3::types::{
     PyString, PyTuple,
 };
 use std::borrow::Cow;
+use std::sync::Arc;
 use telesink_core::record::encode::{KEY_BYTES_MAX, RecordBuilder};
 use telesink_core::record::flag;
 use telesink_core::record::value::{
@@ -25,10 +27,12 @@ pub(super) const NODES_MAX: usize = 10_000;
 /// Nested values are nested calls, up to [`DEPTH_MAX`] on a stack that may have no more than 64 KiB: whatever does not
 /// call back is kept out of line, so that its variables take no room in each of them.
 pub(crate) struct ValueReader<'r> {
-    redaction: &'r Redaction,
+    pub(super) redaction: &'r Arc<Redaction>,
+    /// Names met before; without them each is looked at anew.
+    pub(super) names: Option<&'r mut Names>,
     /// Whether texts are searched for secrets, or only names looked at.
-    scans_texts: bool,
-    nodes: usize,
+    pub(super) scans_texts: bool,
+    pub(super) nodes: usize,
     /// The containers being read, outermost first: a cycle is a container inside itself.
     open: Vec<usize>,
     /// Whether NaN and the infinities stay numbers.
@@ -36,18 +40,30 @@ pub(crate) struct ValueReader<'r> {
 }
 
 impl<'r> ValueReader<'r> {
-    pub(crate) fn new(redaction: &'r Redaction) -> Self {
-        Self { redaction, scans_texts: true, nodes: 0, open: Vec::new(), keeps_non_finite: false }
+    pub(crate) fn new(redaction: &'r Arc<Redaction>) -> Self {
+        Self {
+            redaction,
+            names: None,
+            scans_texts: true,
+            nodes: 0,
+            open: Vec::new(),
+            keeps_non_finite: false,
+        }
+    }
+
+    /// A reader that remembers names.
+    pub(crate) fn with_names(self, names: &'r mut Names) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     /// A reader for what comes from OpenTelemetry, whose doubles may be NaN or infinite: OTLP can say that, and its own
     /// exporters do.
-    pub(crate) fn exact(redaction: &'r Redaction) -> Self {
+    pub(crate) fn exact(redaction: &'r Arc<Redaction>) -> Self {
         Self { keeps_non_finite: true, ..Self::new(redaction) }
     }
 
     /// A reader that hides by names alone: prompts are long, and are kept for what stands in them.
-    pub(crate) fn of_names(redaction: &'r Redaction) -> Self {
+    pub(crate) fn of_names(redaction: &'r Arc<Redaction>) -> Self {
         Self { scans_texts: false, ..Self::new(redaction) }
     }
 
@@ -159,7 +175,7 @@ impl<'r> ValueReader<'r> {
         put_scalar(builder.buffer(), tag, Scalar::Str(&text));
     }
 
-    fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.scans_texts { self.redaction.redact_text(text) } else { Cow::Borrowed(text) }
     }
 
@@ -189,7 +205,7 @@ impl<'r> ValueReader<'r> {
         Ok(())
     }
 
-    fn is_exhausted(&self, builder: &RecordBuilder) -> bool {
+    pub(super) fn is_exhausted(&self, builder: &RecordBuilder) -> bool {
         self.nodes >= NODES_MAX || builder.room() < 256
     }
 
@@ -211,11 +227,11 @@ impl<'r> ValueReader<'r> {
     }
 
     fn map(&mut self, builder: &mut RecordBuilder, tag: u8, dict: &Bound<'_, PyDict>) -> PyResult<()> {
-        // A snapshot: a value's own code may change the dict while it is read.
-        let pairs = ffi::pairs(dict, NODES_MAX);
         let map = begin_map(builder.buffer(), tag);
+        let written = self.plain_pairs(builder, dict);
         let mut done = Ok(());
-        for (key, value) in pairs {
+        // The rest as a snapshot: a value's own code may change the dict while it is read.
+        for (key, value) in ffi::pairs_from(dict, written, NODES_MAX - written) {
             if self.is_exhausted(builder) {
                 builder.drop_attribute();
                 break;

@@ -34,6 +34,7 @@ impl Recent {
         self.order.push_back((self.next, key));
         if let Some((_, before)) = self.records.insert(key, (self.next, record.clone())) {
             self.bytes -= before.cost_bytes();
+            before.recycle();
         }
         while self.bytes > BYTES_MAX || self.order.len() > RECORDS_MAX {
             let Some((number, key)) = self.order.pop_front() else { return };
@@ -41,6 +42,7 @@ impl Recent {
                 && let Some((_, record)) = self.records.remove(&key)
             {
                 self.bytes -= record.cost_bytes();
+                record.recycle();
             }
         }
     }

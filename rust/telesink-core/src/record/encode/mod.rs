@@ -38,6 +38,43 @@ pub struct RecordBuilder {
     open: Vec<Open>,
 }
 
+/// A key that can be written as it is: not over-long, and without NUL.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'k>(&'k str);
+
+impl<'k> Key<'k> {
+    /// The key, unless [`RecordBuilder::fit`] would change it.
+    #[inline]
+    pub fn new(text: &'k str) -> Option<Self> {
+        let is_fit = text.len() <= KEY_BYTES_MAX && memchr::memchr(0, text.as_bytes()).is_none();
+        is_fit.then_some(Self(text))
+    }
+
+    /// The text.
+    #[inline]
+    pub fn as_str(self) -> &'k str {
+        self.0
+    }
+}
+
+/// A [`Key`] that comes again and again.
+#[derive(Debug)]
+pub struct KeptKey(Box<str>);
+
+impl KeptKey {
+    /// The key, as it was found.
+    #[inline]
+    pub fn as_key(&self) -> Key<'_> {
+        Key(&self.0)
+    }
+}
+
+impl From<Key<'_>> for KeptKey {
+    fn from(key: Key<'_>) -> Self {
+        Self(key.0.into())
+    }
+}
+
 /// A message inside of the record, with what holds again when it is closed.
 #[derive(Debug)]
 struct Open {
@@ -177,23 +214,42 @@ impl RecordBuilder {
     /// One attribute with a scalar value. Text is cut to the room that is left.
     #[inline]
     pub fn attribute(&mut self, key: &str, value: Scalar<'_>) {
+        let Some(room) = self.room_beside(key) else { return };
+        let key = self.fit(key, KEY_BYTES_MAX);
+        self.put_attribute(&key, value, room);
+    }
+
+    /// [`RecordBuilder::attribute`] under a key that was looked at before.
+    #[inline]
+    pub fn attribute_of(&mut self, key: Key<'_>, value: Scalar<'_>) {
+        let Some(room) = self.room_beside(key.0) else { return };
+        self.put_attribute(key.0, value, room);
+    }
+
+    /// The room for an attribute under `key`; counts it as dropped if there is none.
+    #[inline]
+    fn room_beside(&mut self, key: &str) -> Option<usize> {
         let room = self.room();
         if room < key.len() + 32 {
             self.drop_attribute();
-            return;
+            return None;
         }
-        let key = self.fit(key, KEY_BYTES_MAX);
+        Some(room)
+    }
+
+    #[inline]
+    fn put_attribute(&mut self, key: &str, value: Scalar<'_>, room: usize) {
         if let Scalar::Str(text) = value {
             let text = self.fit(text, room - 32);
-            put_pair(&mut self.bytes, self.attribute_tag, &key, Scalar::Str(&text));
+            put_pair(&mut self.bytes, self.attribute_tag, key, Scalar::Str(&text));
         } else if let Scalar::Bytes(bytes) = value {
             let cut = bytes.len().min(room - 32);
             if cut < bytes.len() {
                 self.note_truncation(bytes.len() as u64);
             }
-            put_pair(&mut self.bytes, self.attribute_tag, &key, Scalar::Bytes(&bytes[..cut]));
+            put_pair(&mut self.bytes, self.attribute_tag, key, Scalar::Bytes(&bytes[..cut]));
         } else {
-            put_pair(&mut self.bytes, self.attribute_tag, &key, value);
+            put_pair(&mut self.bytes, self.attribute_tag, key, value);
         }
     }
 
@@ -209,8 +265,16 @@ impl RecordBuilder {
 
     /// Counts an attribute that had no room (OTLP `dropped_attributes_count`).
     pub fn drop_attribute(&mut self) {
-        self.dropped_attributes += 1;
-        self.flags |= flag::TRUNCATED;
+        self.drop_attributes(1);
+    }
+
+    /// Counts several of them, or none.
+    pub fn drop_attributes(&mut self, count: usize) {
+        if count > 0 {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            self.dropped_attributes = self.dropped_attributes.saturating_add(count);
+            self.flags |= flag::TRUNCATED;
+        }
     }
 
     /// The buffer, for values with children; see [`super::value`].

@@ -91,6 +91,19 @@ fn bearer_hides_the_word_after_it() {
 }
 
 #[test]
+fn a_secret_is_found_at_every_place_of_texts_of_every_length() {
+    for length in 0..300 {
+        let fill = "x".repeat(length);
+        assert_redacted(&[
+            (&format!("{fill} token=abc"), &format!("{fill} token=[REDACTED]")),
+            (&format!("token:abc {fill}"), &format!("token:[REDACTED] {fill}")),
+            (&format!("{fill} Bearer\tabc"), &format!("{fill} Bearer\t[REDACTED]")),
+            (&format!("{fill} bearer abc {fill}"), &format!("{fill} bearer [REDACTED] {fill}")),
+        ]);
+    }
+}
+
+#[test]
 fn quoted_keys_and_values_lose_their_content_only() {
     assert_redacted(&[
         (r#"{"password": "x y", "user": "bob"}"#, r#"{"password": "*", "user": "bob"}"#),

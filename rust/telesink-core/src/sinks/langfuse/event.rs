@@ -3,7 +3,7 @@
 use super::names::{CARRIED, CARRIED_NEWS};
 use crate::record::event::{ENVELOPE_ID, ENVELOPE_METADATA, ENVELOPE_TIMESTAMP, EventType, event_type};
 use crate::record::id::format_uuid;
-use crate::record::value::{Value, map};
+use crate::record::value::{Value, find};
 use crate::record::view::LogView;
 use crate::record::{Header, Record, Signal};
 use crate::sinks::Entry;
@@ -36,11 +36,7 @@ impl<'a> Event<'a> {
     /// Reads a record, with the attribute fields that were added to it.
     pub(super) fn read(record: &'a Record, appended: &'a [u8]) -> Option<Self> {
         let view = LogView::new(record, appended);
-        if view.header.signal != Signal::Log {
-            return None;
-        }
-        let kind = event_type(view.event_name)?;
-        let Value::Map(body) = view.body else { return None };
+        let Subject { kind, body } = Subject::of(&view)?;
         let mut event = Self {
             header: view.header,
             kind,
@@ -87,7 +83,27 @@ impl<'a> Event<'a> {
     }
 }
 
+/// What an event is about, without its envelope.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) kind: &'static EventType,
+    /// The pairs of its body.
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Subject<'a> {
+    /// `None` if the record is no event: another may be called like one, so that the body decides.
+    pub(super) fn of(view: &LogView<'a>) -> Option<Self> {
+        match view.body {
+            Value::Map(body) if view.header.signal == Signal::Log => {
+                event_type(view.event_name).map(|kind| Self { kind, body })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A field among the pairs of a map; `None` also for null.
 pub(super) fn field<'a>(pairs: &'a [u8], name: &str) -> Option<Value<'a>> {
-    map(pairs).find(|(key, _)| *key == name).map(|(_, value)| value).filter(|value| *value != Value::Null)
+    find(pairs, name).filter(|value| *value != Value::Null)
 }

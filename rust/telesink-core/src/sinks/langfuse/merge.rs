@@ -1,6 +1,6 @@
 //! Events of one observation become one: OTLP takes a span once, as a whole.
 
-use super::event::Event;
+use super::event::{Event, Subject, field};
 use super::names::{CARRIED, CARRIED_NEWS};
 use crate::record::encode::{ATTRIBUTE_TAG, RecordBuilder};
 use crate::record::event::{ENVELOPE_ID, ENVELOPE_METADATA, ENVELOPE_TIMESTAMP, Role, trace_id_of};
@@ -8,6 +8,7 @@ use crate::record::iso;
 use crate::record::value::{
     Scalar, Value, begin_list, begin_map, begin_pair, end_container, list, map, pair, put_pair, put_scalar,
 };
+use crate::record::view::LogView;
 use crate::record::wire::{Fields, Wire, end_nested, put_bytes};
 use crate::record::{Header, Record};
 use crate::sinks::{Merge, Part};
@@ -29,14 +30,15 @@ pub(super) struct EventMerge {
 
 impl Merge for EventMerge {
     fn part(&self, record: &Record) -> Part {
-        let Some(event) = Event::read(record, &[]) else { return Part::Alone };
-        let Header { trace_id, span_id, .. } = event.header;
-        match event.kind.role {
+        let view = LogView::new(record, &[]);
+        let Some(Subject { kind, body }) = Subject::of(&view) else { return Part::Alone };
+        let Header { trace_id, span_id, .. } = view.header;
+        match kind.role {
             Role::Trace => Part::Group { key: trace_id },
             Role::Score | Role::SdkLog => Part::Alone,
             role => {
                 let is_complete =
-                    role == Role::Event || role == Role::Create && event.field("endTime").is_some();
+                    role == Role::Event || role == Role::Create && field(body, "endTime").is_some();
                 Part::Member { key: span_id, group: trace_id, is_complete }
             }
         }

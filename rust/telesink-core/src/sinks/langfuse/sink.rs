@@ -1,7 +1,7 @@
 //! The sink: which form a server takes, and what its answers mean.
 
 use super::classic::ClassicBatch;
-use super::event::Event;
+use super::event::{Event, Subject};
 use super::paths::{Path, STATUSES, is_missing};
 use super::plan::{Mode, Target};
 use super::reply::{self, ClassicReply, UNREADABLE_CHARACTERS_MAX};
@@ -9,7 +9,6 @@ use super::{request, scores};
 use crate::error::{WriteError, WriteErrorKind};
 use crate::http::{Client, Reply, Request, gzip};
 use crate::record::event::Role;
-use crate::record::value::Value;
 use crate::record::view::LogView;
 use crate::record::{Record, Signal};
 use crate::sinks::{Batch, Limits, Outcome, Refusal, Route, Sink};
@@ -344,10 +343,7 @@ impl Sink for LangfuseSink {
             Signal::Metric => return None,
             Signal::Log => {}
         }
-        let view = LogView::new(record, &[]);
-        // A log record may be called like an event; what makes one is its body.
-        let Value::Map(_) = view.body else { return None };
-        let role = crate::record::event::event_type(view.event_name)?.role;
+        let role = Subject::of(&LogView::new(record, &[]))?.kind.role;
         match (role, self.target.mode) {
             (Role::SdkLog, Mode::Otlp) => None,
             (_, Mode::Legacy) => Some(Route::Traces),

@@ -178,7 +178,7 @@ fn put_own_field(out: &mut Vec<u8>, key: &str, value: Value<'_>, said: &mut Said
     if let Some(row) = OBSERVATION.iter().find(|(name, _, _)| *name == key) {
         put_field(out, row, value, said);
     } else if !STRUCTURE.contains(&key) {
-        put_as(out, &format!("{METADATA}.{key}"), value, Form::Plain);
+        put_as(out, &below(METADATA, key), value, Form::Plain);
     }
 }
 
@@ -198,7 +198,7 @@ fn put_as(out: &mut Vec<u8>, attribute: &str, value: Value<'_>, form: Form) {
     match (form, value) {
         (Form::Spread, Value::Map(inner)) => {
             for (key, value) in map(inner) {
-                put_as(out, &format!("{attribute}.{key}"), value, Form::Plain);
+                put_as(out, &below(attribute, key), value, Form::Plain);
             }
         }
         (Form::Texts, Value::List(inner)) => {
@@ -216,6 +216,11 @@ fn put_as(out: &mut Vec<u8>, attribute: &str, value: Value<'_>, form: Form) {
         (Form::Plain, Value::Bool(is)) => put_pair(out, ATTRIBUTE, attribute, Scalar::Bool(is)),
         (_, value) => put_json(out, attribute, |out| json::write_value(out, value)),
     }
+}
+
+/// `attribute.key`, without a formatter.
+fn below(attribute: &str, key: &str) -> String {
+    [attribute, ".", key].concat()
 }
 
 fn put_text(out: &mut Vec<u8>, attribute: &str, text: &str) {

@@ -19,6 +19,7 @@ const REMOTE: u32 = 0x200;
 pub(super) struct Context<'py> {
     pub(super) trace_id: [u8; 16],
     pub(super) span_id: [u8; 8],
+    pub(super) is_sampled: bool,
     is_remote: bool,
     trace_state: Option<Bound<'py, PyAny>>,
 }
@@ -30,6 +31,7 @@ impl<'py> Context<'py> {
         Ok(Self {
             trace_id: trace_id(at(0, intern!(py, "trace_id"))?.as_ref()),
             span_id: span_id(at(1, intern!(py, "span_id"))?.as_ref()),
+            is_sampled: numbers::unsigned(at(3, intern!(py, "trace_flags"))?.as_ref()) & SAMPLED != 0,
             is_remote: is_true(at(2, intern!(py, "is_remote"))?.as_ref()),
             trace_state: at(4, intern!(py, "trace_state"))?,
         })
@@ -45,6 +47,9 @@ impl<'py> Context<'py> {
         let Some(state) = &self.trace_state else { return Ok(String::new()) };
         let Some(kept) = super::read!(state, "_dict", "_dict")? else { return Ok(String::new()) };
         let Ok(pairs) = kept.cast::<PyDict>() else { return Ok(String::new()) };
+        if pairs.is_empty() {
+            return Ok(String::new());
+        }
         let mut out = String::new();
         for (key, value) in crate::ffi::pairs(pairs, usize::MAX) {
             let (Ok(key), Ok(value)) = (key.cast::<PyString>(), value.cast::<PyString>()) else { continue };
@@ -61,13 +66,6 @@ impl<'py> Context<'py> {
 
 /// OTLP flags of a span without a parent.
 pub(super) const NO_PARENT_FLAGS: u32 = REMOTE_KNOWN;
-
-/// Whether a span's processors are to take it.
-pub(crate) fn is_sampled(span: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let Some(context) = super::read!(span, "_context", "context")? else { return Ok(false) };
-    let flags = part(&context, 3, intern!(span.py(), "trace_flags"))?;
-    Ok(numbers::unsigned(flags.as_ref()) & SAMPLED != 0)
-}
 
 fn part<'py>(
     context: &Bound<'py, PyAny>,

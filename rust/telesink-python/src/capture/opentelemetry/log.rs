@@ -43,7 +43,7 @@ pub(crate) fn capture_otel_log<T>(
     let scope = read!(readable, "instrumentation_scope", "instrumentation_scope")?;
     let resource = read!(readable, "resource", "resource")?;
     let origin = origin::find(bench, pipeline, view, resource.as_ref(), scope.as_ref(), readable.py())?;
-    let severity = numbers::member(read!(&log, "severity_number", "severity_number")?.as_ref())?;
+    let severity = bench.members.number(read!(&log, "severity_number", "severity_number")?.as_ref())?;
     let severity = severity.unwrap_or(0).clamp(0, SEVERITY_MAX) as u8;
     let levelno = if severity == 0 { LEVEL_DEFAULT } else { level::levelno_of(severity) };
     if !view.wants(levelno, &origin.name) {
@@ -56,7 +56,7 @@ pub(crate) fn capture_otel_log<T>(
     let severity_text = words(severity_text.as_ref(), NAME_BYTES_MAX, builder)?;
     builder.severity(severity, &severity_text);
     write_name(builder, &log)?;
-    let mut reader = ValueReader::exact(redaction);
+    let mut reader = ValueReader::exact(redaction).with_names(&mut bench.names);
     write_body(builder, &mut reader, read!(&log, "body", "body")?.as_ref(), redaction)?;
     if origin.scope == 0 {
         builder.attribute("logger.name", Scalar::Str(&origin.name));

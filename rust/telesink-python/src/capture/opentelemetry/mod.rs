@@ -4,17 +4,17 @@
 //! marked. Fields are read where the SDK keeps them (`span._name`), which no Python code stands in front of, and by their
 //! public names where somebody else has made the object.
 
-mod fields;
 mod ids;
 mod log;
+mod members;
 mod metric;
 mod numbers;
 mod origin;
 mod own_span;
 mod span;
 
-pub(crate) use ids::is_sampled;
 pub(crate) use log::capture_otel_log;
+pub(crate) use members::Members;
 pub(crate) use metric::capture_metrics;
 pub(crate) use origin::Origins;
 pub(crate) use own_span::{OwnSpan, capture_own_span};
@@ -100,8 +100,11 @@ fn write_attributes(
         Some(dict) => dict,
         None => copy_of(attributes)?,
     };
-    // A snapshot: values run Python code while they are read.
-    for (key, value) in ffi::pairs(&dict, NODES_MAX) {
+    let written = reader.plain_attributes(builder, &dict);
+    // The rest as a snapshot: values run Python code while they are read.
+    let rest = ffi::pairs_from(&dict, written, NODES_MAX - written);
+    builder.drop_attributes(dict.len().saturating_sub(written + rest.len()));
+    for (key, value) in rest {
         if let Ok(key) = key.cast_exact::<PyString>() {
             let key = text::read(key, KEY_BYTES_MAX, builder);
             reader.attribute(builder, &key, &value)?;

@@ -1,7 +1,7 @@
 //! Spans of `telesink.span`, for programs without the SDK.
 
 use super::span::NAME_BYTES_MAX;
-use super::{ids, write_attributes};
+use super::{ids, words, write_attributes};
 use crate::capture::Workbench;
 use crate::capture::record::{CaptureSettings, Captured};
 use crate::capture::text;
@@ -25,7 +25,7 @@ const ERROR: u8 = 2;
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct OwnSpan<'py> {
-    name: Bound<'py, PyString>,
+    name: Bound<'py, PyAny>,
     scope: String,
     trace_id: [u8; 16],
     span_id: [u8; 8],
@@ -35,7 +35,7 @@ pub(crate) struct OwnSpan<'py> {
     /// Why it failed, if it did.
     error: Option<Bound<'py, PyString>>,
     attributes: Bound<'py, PyDict>,
-    events: Vec<(Bound<'py, PyString>, u64, Bound<'py, PyDict>)>,
+    events: Vec<(Bound<'py, PyAny>, u64, Bound<'py, PyDict>)>,
 }
 
 /// Captures a span of telesink's own and hands it to `offer`. Answers without calling it if no lane wants the span.
@@ -57,7 +57,7 @@ pub(crate) fn capture_own_span<T>(
     let redaction = view.redaction();
     let builder = &mut bench.builder;
     builder.start_span(settings.record_bytes_max);
-    let name = text::read(&span.name, NAME_BYTES_MAX, builder);
+    let name = words(Some(&span.name), NAME_BYTES_MAX, builder)?;
     builder.span_head(&SpanHead {
         name: &redaction.redact_text(&name),
         kind: INTERNAL,
@@ -66,16 +66,16 @@ pub(crate) fn capture_own_span<T>(
         end_unix_nano: span.end_unix_nano,
         flags: ids::NO_PARENT_FLAGS,
     });
-    let mut reader = ValueReader::new(redaction);
+    let mut reader = ValueReader::new(redaction).with_names(&mut bench.names);
     if scope == 0 {
         builder.attribute("otel.scope.name", Scalar::Str(&span.scope));
     }
     write_attributes(builder, &mut reader, Some(span.attributes.as_any()))?;
     let mut dropped = 0;
     for (name, time, attributes) in &span.events {
-        let name = text::read(name, NAME_BYTES_MAX, builder);
+        let name = words(Some(name), NAME_BYTES_MAX, builder)?;
         let name = text::callers_name(&name, builder);
-        if builder.open_event(*time, &name) {
+        if builder.open_event(*time, &redaction.redact_text(&name)) {
             write_attributes(builder, &mut reader, Some(attributes.as_any()))?;
             builder.close_child();
         } else {

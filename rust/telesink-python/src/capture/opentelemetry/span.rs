@@ -1,7 +1,7 @@
 //! A `ReadableSpan` becomes a record.
 
-use super::fields::{SpanFields, at};
 use super::ids::{Context, NO_PARENT_FLAGS};
+use super::members::Members;
 use super::{children, numbers, origin, read, words, write_attributes};
 use crate::capture::Workbench;
 use crate::capture::record::{CaptureSettings, Captured};
@@ -25,7 +25,8 @@ const STATUS_BYTES_MAX: usize = 16 * 1024;
 /// Kinds in OTLP: those of the SDK plus one.
 const KIND_MAX: i64 = 5;
 
-/// Captures a span and hands it to `offer`. Answers without calling it if no lane wants the span.
+/// Captures a span and hands it to `offer`. Answers without calling it if no lane wants the span, or if only sampled
+/// ones are asked for and it is none.
 ///
 /// # Errors
 /// Only what must reach the program: `KeyboardInterrupt`, `SystemExit` and their like, raised by a value.
@@ -35,37 +36,44 @@ pub(crate) fn capture_span<T>(
     view: &View,
     settings: CaptureSettings,
     span: &Bound<'_, PyAny>,
+    sampled_only: bool,
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Option<T>> {
-    let fields = SpanFields::of(span)?;
-    let (resource, scope) = (fields.get(at::RESOURCE), fields.get(at::SCOPE));
-    let origin = origin::find(bench, pipeline, view, resource, scope, span.py())?;
+    let context = match read!(span, "_context", "context")? {
+        Some(context) => Some(Context::read(&context)?),
+        None => None,
+    };
+    if sampled_only && !context.as_ref().is_some_and(|context| context.is_sampled) {
+        return Ok(None);
+    }
+    let resource = read!(span, "_resource", "resource")?;
+    let scope = read!(span, "_instrumentation_scope", "instrumentation_scope")?;
+    let origin = origin::find(bench, pipeline, view, resource.as_ref(), scope.as_ref(), span.py())?;
     if !view.wants(level::ALWAYS, &origin.name) {
         return Ok(None);
     }
     let redaction = view.redaction();
     let builder = &mut bench.builder;
     builder.start_span(settings.record_bytes_max);
-    let context = match fields.get(at::CONTEXT) {
-        Some(context) => Some(Context::read(context)?),
-        None => None,
-    };
-    write_head(builder, &fields, context.as_ref(), redaction)?;
-    let mut reader = ValueReader::exact(redaction);
+    let kind = bench.members.number(read!(span, "_kind", "kind")?.as_ref())?;
+    write_head(builder, span, kind, context.as_ref(), redaction)?;
+    let mut reader = ValueReader::exact(redaction).with_names(&mut bench.names);
     if origin.scope == 0 {
         builder.attribute("otel.scope.name", Scalar::Str(&origin.name));
     }
-    write_attributes(builder, &mut reader, fields.get(at::ATTRIBUTES))?;
-    let events = write_events(builder, &mut reader, fields.get(at::EVENTS), redaction)?;
-    let links = write_links(builder, &mut reader, fields.get(at::LINKS))?;
+    write_attributes(builder, &mut reader, read!(span, "_attributes", "attributes")?.as_ref())?;
+    let events = write_events(builder, &mut reader, read!(span, "_events", "events")?.as_ref(), redaction)?;
+    let links = write_links(builder, &mut reader, read!(span, "_links", "links")?.as_ref())?;
     builder.dropped_children(events, links);
-    write_status(builder, fields.get(at::STATUS), redaction)?;
+    if let Some(status) = read!(span, "_status", "status")? {
+        write_status(builder, &mut bench.members, &status, redaction)?;
+    }
     let observed = clock::unix_nano();
     let header = Header {
         signal: Signal::Span,
         severity: 0,
         flags: 0,
-        time_unix_nano: numbers::unsigned(fields.get(at::START_TIME)),
+        time_unix_nano: numbers::unsigned(read!(span, "_start_time", "start_time")?.as_ref()),
         observed_unix_nano: observed,
         id: bench.ids.next_uuid7(observed, settings.generation),
         trace_id: context.as_ref().map_or([0; 16], |context| context.trace_id),
@@ -80,13 +88,14 @@ pub(crate) fn capture_span<T>(
 
 fn write_head(
     builder: &mut RecordBuilder,
-    fields: &SpanFields<'_>,
+    span: &Bound<'_, PyAny>,
+    kind: Option<i64>,
     context: Option<&Context<'_>>,
     redaction: &Redaction,
 ) -> PyResult<()> {
-    let (parent_span_id, flags) = match fields.get(at::PARENT) {
+    let (parent_span_id, flags) = match read!(span, "_parent", "parent")? {
         Some(parent) => {
-            let parent = Context::read(parent)?;
+            let parent = Context::read(&parent)?;
             (parent.span_id, parent.flags())
         }
         None => ([0; 8], NO_PARENT_FLAGS),
@@ -95,14 +104,14 @@ fn write_head(
         Some(context) => context.trace_state()?,
         None => String::new(),
     };
-    let kind = numbers::member(fields.get(at::KIND))?;
-    let name = words(fields.get(at::NAME), NAME_BYTES_MAX, builder)?;
+    let name = read!(span, "_name", "name")?;
+    let name = words(name.as_ref(), NAME_BYTES_MAX, builder)?;
     builder.span_head(&SpanHead {
         name: &redaction.redact_text(&name),
         kind: kind.map_or(0, |kind| kind.saturating_add(1).clamp(0, KIND_MAX) as u8),
         parent_span_id,
         trace_state: &trace_state,
-        end_unix_nano: numbers::unsigned(fields.get(at::END_TIME)),
+        end_unix_nano: numbers::unsigned(read!(span, "_end_time", "end_time")?.as_ref()),
         flags,
     });
     Ok(())
@@ -159,11 +168,11 @@ fn write_links(
 
 fn write_status(
     builder: &mut RecordBuilder,
-    status: Option<&Bound<'_, PyAny>>,
+    members: &mut Members,
+    status: &Bound<'_, PyAny>,
     redaction: &Redaction,
 ) -> PyResult<()> {
-    let Some(status) = status else { return Ok(()) };
-    let code = numbers::member(read!(status, "_status_code", "status_code")?.as_ref())?;
+    let code = members.number(read!(status, "_status_code", "status_code")?.as_ref())?;
     let message = read!(status, "_description", "description")?;
     let message = words(message.as_ref(), STATUS_BYTES_MAX, builder)?;
     let message = redaction.redact_text(&message);
