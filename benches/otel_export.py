@@ -70,37 +70,34 @@ def measure(*, scratch: str, signal: str, contestant: str, records: int) -> dict
 
 
 def measure_call(*, scratch: str, contestant: str, records: int) -> dict[str, Any]:
-    """The median time of `on_end`."""
+    """The median time of `on_end`, called where the provider calls it: when a span has just ended."""
     del scratch
     from opentelemetry.sdk.trace import TracerProvider
 
     with otlp_receiver.Receiver() as receiver:
         processor = _span_processor(contestant, receiver.port)
+        times: list[int] = []
         provider = TracerProvider()
-        kept: list[Any] = []
-        provider.add_span_processor(_keeping(kept))
+        provider.add_span_processor(_timed(processor.on_end, times))
         tracer = provider.get_tracer("bench")
         for _ in range(records):
             tracer.start_span("POST /orders/{id}", attributes=ATTRIBUTES).end()
-        clock = time.perf_counter_ns
-        on_end = processor.on_end
-        times = []
-        for span in kept:
-            start = clock()
-            on_end(span)
-            times.append(clock() - start)
         processor.force_flush(60_000)
         return {"on_end_ns": round(statistics.median(times)), "p99_ns": sorted(times)[len(times) * 99 // 100]}
 
 
-def _keeping(kept: list[Any]) -> Any:
+def _timed(on_end: Callable[[Any], None], times: list[int]) -> Any:
     from opentelemetry.sdk.trace import SpanProcessor
 
-    class Keeping(SpanProcessor):
-        def on_end(self, span: Any) -> None:
-            kept.append(span)
+    clock = time.perf_counter_ns
 
-    return Keeping()
+    class Timed(SpanProcessor):
+        def on_end(self, span: Any) -> None:
+            start = clock()
+            on_end(span)
+            times.append(clock() - start)
+
+    return Timed()
 
 
 def _span_processor(contestant: str, port: int) -> Any:

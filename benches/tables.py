@@ -266,12 +266,18 @@ def otel_tables(found: dict[str, Any]) -> str:
         [
             contestant,
             number(median(runs, "on_end_ns")),
+            # Virtual processors that share a core with a neighbour take twice the time: this is one without.
+            number(min(one["on_end_ns"] for one in runs)),
             number(median(runs, "p99_ns")),
         ]
         for contestant in ("sdk", "telesink")
         if (runs := [one for one in results if "on_end_ns" in one and one["contestant"] == contestant])
     ]
-    second = f"\n{markdown(['on_end of a span', 'median ns', 'p99 ns'], calls)}" if calls else ""
+    second = (
+        f"\n{markdown(['on_end of a span', 'median ns', 'quickest run, ns', 'p99 ns'], calls)}"
+        if calls
+        else ""
+    )
     return f"{markdown(head, rows)}{second}"
 
 
