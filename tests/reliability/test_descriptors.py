@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from delivery.programs import INSTALL
+from otlp.receiver import receiving
 from reliability.hosts import keys_in
 from waiting import is_alive, wait_until
 
@@ -107,6 +108,25 @@ def test_F11_postgres_goes_on_and_touches_no_file_of_the_program_when_its_own_we
     found, keys = keys_in(database), subjects.keys()
     assert len(keys) == ROUNDS * 4 * 400
     assert sorted(found) == sorted(keys)
+
+
+def test_F11_otlp_goes_on_and_touches_no_file_of_the_program_when_its_own_were_closed_between_batches(
+    subjects,
+):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+
+    with receiving() as receiver:
+        dsn = f"otlp://127.0.0.1:{receiver.port}"
+        subject = subjects.start(CLOSED, dsn, seed, ROUNDS, 1)
+        assert subject.hear(120) == "ok"
+        assert subject.ends() == 0, subject.stderr
+        bodies = [one.body.string_value for request in receiver.requests for one in request.records()]
+
+    keys = subjects.keys()
+    assert len(keys) == ROUNDS * 4 * 400
+    # A lost answer would double them; here none is lost.
+    assert sorted(tuple(map(int, body.split())) for body in bodies) == sorted(keys)
 
 
 CONSOLE_CLOSED = f"""{INSTALL}{VICTIMS}
