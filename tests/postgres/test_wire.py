@@ -88,7 +88,8 @@ def test_P5_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(
     said = conversation_bytes(database)[direction]
     faults = [Fault("silence", direction, moments.randrange(said - 200)) for _ in range(8)]
     faults += [Fault("silence", direction, said - 1 - back) for back in range(0, 60, 10)]
-    check_rounds(database, faults, connect_timeout_seconds=0.2, write_timeout_seconds=0.2)
+    # A busy server answers within that, too; otherwise the conversation may end before it comes to the byte.
+    check_rounds(database, faults, connect_timeout_seconds=1.0, write_timeout_seconds=1.0)
 
 
 def test_P4_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(database):
