@@ -266,7 +266,7 @@ def otel_tables(found: dict[str, Any]) -> str:
         [
             contestant,
             number(median(runs, "on_end_ns")),
-            # Virtual processors that share a core with a neighbour take twice the time: this is one without.
+            # Virtual processors are not equally fast: this is a run on one that nobody else used.
             number(min(one["on_end_ns"] for one in runs)),
             number(median(runs, "p99_ns")),
         ]

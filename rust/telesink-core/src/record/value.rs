@@ -254,7 +254,7 @@ fn may_have_key(message: &[u8], name: &[u8]) -> bool {
     }
 }
 
-/// From here on looking at a text with wide registers takes less time than the standard library does.
+/// Shorter texts, most of them names, are left to the standard library. Chosen freely.
 const LONG_BYTES_MIN: usize = 64;
 
 /// Text was valid UTF-8 when it was written; should a bug break that, show nothing rather than panic.

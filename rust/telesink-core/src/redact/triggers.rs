@@ -17,7 +17,7 @@ use super::values::{Words, is_closing_quote, is_count, is_quote, value_at};
 /// about 6 ns, asking about 10 ns per 100 bytes.
 const SEPARATORS_BEFORE_ASKING: u32 = 2;
 
-/// Up to here one look at all bytes is worth it: most texts are names, ids and paths.
+/// Up to here all bytes are asked first whether the scan is needed: most texts are names, ids and paths. Chosen freely.
 const SHORT_BYTES_MAX: usize = 256;
 
 /// Adds what the built-in rules hide in `text` to `spans`. Linear in the text's length.

@@ -1,7 +1,6 @@
 //! Names that one thread has met lately: read, checked and judged once.
 //!
-//! Programs write the names of their attributes down as constants, so the same object comes again and again. Reading,
-//! checking and judging one takes about 200 instructions, finding it here 30.
+//! Programs write the names of their attributes down as constants, so the same object comes again and again.
 
 use super::text::plain_key;
 use pyo3::prelude::*;
