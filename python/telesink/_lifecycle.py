@@ -9,6 +9,7 @@ import threading
 import time
 
 from telesink import _native
+from telesink._host_signals import host_signals_waiting
 from telesink._pipeline import Pipeline, live_pipelines, until_done
 from telesink._retired import forget, retired, settle, unaccounted
 from telesink._retired import lost as retired_losses
@@ -251,7 +252,8 @@ def flush_at_exit() -> bool:
     begun = time.monotonic()
     seconds = _Process.exit_seconds_left
     try:
-        close_all(seconds, stop=False)
+        with host_signals_waiting():
+            close_all(seconds, stop=False)
     finally:
         # Only our own waits count: the program's exit handlers may take their time and log in between.
         _Process.exit_seconds_left = max(seconds - (time.monotonic() - begun), 0.0)

@@ -2,6 +2,7 @@
 
 import random
 import signal
+import statistics
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ import telesink
 
 EAGER = {"retry_initial_seconds": 0.001, "retry_max_seconds": 0.01, "linger_seconds": 0.001}
 COUNT = 50
+#: Conversations that are waited for to come to a byte.
+TRIES = 5
 
 
 @pytest.fixture
@@ -32,34 +35,48 @@ def dsn_through(wire, database, **options):
 def conversation_bytes(database):
     """How much a first batch makes both sides say, by direction; the tables are there afterwards."""
     make_tables(database)
-    for _ in range(2):
+    said = []
+    # Most of them say the same; a busy machine may retire a connection, or make a batch into two.
+    for _ in range(5):
         with FaultProxy(database.port) as wire, telesink.Pipeline(dsn_through(wire, database)) as pipeline:
             pipeline.enqueue_many(records(COUNT))
             assert pipeline.flush(30).complete
-            said = dict(wire.carried)
+            said.append(tuple(wire.carried[way] for way in (TO_SERVER, TO_CLIENT)))
     database.sql("TRUNCATE telesink_logs, telesink_ledger")
-    return said
+    return dict(zip((TO_SERVER, TO_CLIENT), statistics.mode(said), strict=True))
 
 
 def check_rounds(database, faults, **settings):
     """Each fault strikes a pipeline of its own; all records arrive once, in order."""
-    for start, fault in enumerate(faults):
-        with FaultProxy(database.port, [fault]) as wire:
-            pipeline = telesink.Pipeline(dsn_through(wire, database), **EAGER, **settings)
-            pipeline.enqueue_many(records(COUNT, start=start * COUNT))
-            # First a flush: a garbled answer may look like a wrong configuration, which a close gives up on.
-            assert pipeline.flush(30).complete, fault
-            assert pipeline.close(30).complete, fault
-            assert wire.struck == 1, fault
-            assert sink(pipeline)["dropped"] == {}, fault
-    assert database.count() == (len(faults) * COUNT, len(faults) * COUNT)
+    rounds = 0
+    for fault in faults:
+        for _ in range(TRIES):
+            rounds += 1
+            # On a busy machine a limit may end the conversation before it comes to the byte: once more, then.
+            if strikes(database, fault, (rounds - 1) * COUNT, **settings):
+                break
+        else:
+            raise AssertionError(f"the conversation never came to {fault}")
+    assert database.count() == (rounds * COUNT, rounds * COUNT)
     stored = database.sql("SELECT body FROM telesink_logs WHERE logger = 'shop' ORDER BY body::int")
-    assert [body for (body,) in stored] == numbers(len(faults) * COUNT)
+    assert [body for (body,) in stored] == numbers(rounds * COUNT)
     disorder = (
         "SELECT count(*) FROM (SELECT body::int - lag(body::int) OVER (PARTITION BY instance ORDER BY seq) "
         "AS step FROM telesink_logs) AS steps WHERE step <> 1"
     )
     assert database.sql(disorder) == [(0,)]
+
+
+def strikes(database, fault, start, **settings):
+    """Whether the fault struck a pipeline that delivers its records from this number on."""
+    with FaultProxy(database.port, [fault]) as wire:
+        pipeline = telesink.Pipeline(dsn_through(wire, database), **EAGER, **settings)
+        pipeline.enqueue_many(records(COUNT, start=start))
+        # First a flush: a garbled answer may look like a wrong configuration, which a close gives up on.
+        assert pipeline.flush(30).complete, fault
+        assert pipeline.close(30).complete, fault
+        assert sink(pipeline)["dropped"] == {}, fault
+        return wire.struck == 1
 
 
 @pytest.mark.parametrize("direction", [TO_SERVER, TO_CLIENT])
@@ -88,7 +105,6 @@ def test_P5_a_connection_that_falls_silent_at_any_byte_is_left_within_the_limit(
     said = conversation_bytes(database)[direction]
     faults = [Fault("silence", direction, moments.randrange(said - 200)) for _ in range(8)]
     faults += [Fault("silence", direction, said - 1 - back) for back in range(0, 60, 10)]
-    # A busy server answers within that, too; otherwise the conversation may end before it comes to the byte.
     check_rounds(database, faults, connect_timeout_seconds=1.0, write_timeout_seconds=1.0)
 
 
@@ -104,6 +120,20 @@ def test_P4_a_session_that_waits_for_rows_in_vain_does_not_keep_the_ledger(datab
         assert pipeline.flush(10).complete
         assert wire.struck == 1
         assert len(database.server.writers()) == 1
+        assert pipeline.close(30).complete
+    assert database.bodies() == numbers(COUNT)
+
+
+@pytest.mark.parametrize("times", range(1, 5), ids=["prepare", "copy", "rows", "forget"])
+def test_P4_a_session_that_waits_for_the_end_of_a_request_does_not_keep_the_ledger(database, times):
+    """P4: once a part of a request has come, the server waits for its Sync under no limit of its own."""
+    make_tables(database)
+    sync = b"S\0\0\0\x04"
+    with FaultProxy(database.port, [Fault("silence", TO_SERVER, sync, times=times)]) as wire:
+        pipeline = telesink.Pipeline(dsn_through(wire, database), write_timeout_seconds=0.5, **EAGER)
+        pipeline.enqueue_many(records(COUNT))
+        assert pipeline.flush(10).complete
+        assert wire.struck == 1
         assert pipeline.close(30).complete
     assert database.bodies() == numbers(COUNT)
 

@@ -103,6 +103,8 @@ class Host:
         workers = self.workers()
         self.send(number)
         code = self.subject.ends(seconds)
+        # For whoever reads of a failure.
+        print(self.subject.stderr)
         wait_until(lambda: not any(map(is_alive, workers)), "the end of all workers")
         return code
 

@@ -6,6 +6,7 @@ mod copy;
 mod event_loop;
 mod failure;
 mod inspect;
+mod lane_lock;
 mod ledger;
 pub mod maintenance;
 mod partitions;
@@ -26,8 +27,9 @@ use crate::error::{ConfigError, WriteError};
 use crate::record::Record;
 use event_loop::EventLoop;
 use failure::{Cause, Failure, Phase};
+use lane_lock::LaneLock;
 use schema::{Names, RecordTable};
-use session::{Session, Transaction, within};
+use session::{Session, within};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,8 +134,8 @@ struct PostgresSink {
     maintenance_at: u64,
     /// Tables that this sink writes to.
     written: Vec<RecordTable>,
-    /// A transaction that was given up in the middle of its rows.
-    given_up: Option<Transaction>,
+    /// Whether a transaction of this lane may be left on the server, which nobody will end.
+    may_be_held: bool,
 }
 
 impl PostgresSink {
@@ -147,7 +149,7 @@ impl PostgresSink {
             records_max: usize::MAX,
             maintenance_at: 0,
             written: Vec::new(),
-            given_up: None,
+            may_be_held: false,
         }
     }
 
@@ -222,9 +224,10 @@ impl PostgresSink {
             self.maintenance_at = 0;
         }
         let (mut session, notice) = self.ready(batch).await?;
-        if let Some(transaction) = self.given_up {
-            within(self.limits.write, Phase::Guard, transaction.end(session.client())).await?;
-            self.given_up = None;
+        if self.may_be_held {
+            let ending = LaneLock::of(batch).end_holder(session.client());
+            within(self.limits.write, Phase::Guard, ending).await?;
+            self.may_be_held = false;
         }
         let sent = batch.entries.len().min(self.records_max);
         let answer = match session.learn(&self.options, self.limits, batch, &tables).await {
@@ -247,9 +250,7 @@ impl PostgresSink {
                 if is_too_slow(&failure) {
                     self.records_max = (sent / 4).max(1);
                 }
-                if failure.phase == Phase::Copy && !matches!(failure.cause, Cause::Answer(_)) {
-                    self.given_up = session.transaction;
-                }
+                self.may_be_held |= lane_lock::may_be_held(&failure);
                 if failure.spares_connection() && session.roll_back(self.limits).await {
                     self.session = Some(session);
                 }

@@ -30,41 +30,6 @@ pub(super) struct Maintained {
     pub(super) notice: Option<String>,
 }
 
-/// A transaction as the server knows it. Its process may serve somebody else later, or another server may have one of
-/// that number; none of them begins a transaction in that very microsecond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Transaction {
-    process: i32,
-    began_micros: i64,
-}
-
-impl Transaction {
-    /// Asks for both, inside of the transaction. `now()` is when it began.
-    pub(super) const QUESTION: &str =
-        "SELECT pg_backend_pid() || ' ' || (extract(epoch FROM now()) * 1000000)::bigint;";
-
-    /// Reads the answer.
-    pub(super) fn read(messages: &[SimpleQueryMessage]) -> Option<Self> {
-        let (process, began) = first_value(messages)?.split_once(' ')?;
-        Some(Self { process: process.parse().ok()?, began_micros: began.parse().ok()? })
-    }
-
-    /// Ends the process if it is still in this transaction. One that waits for rows whose sender is gone keeps the ledger
-    /// row locked: while it reads, none of the server's own limits counts, and its keep-alive may take hours.
-    pub(super) async fn end(self, client: &Client) -> Result<(), Failure> {
-        let Self { process, began_micros } = self;
-        let sql = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {process} \
-             AND (extract(epoch FROM xact_start) * 1000000)::bigint = {began_micros}"
-        );
-        match run(client, Phase::Guard, &sql).await {
-            // Whoever may not do this waits for the server's keep-alive.
-            Err(Failure { cause: Cause::Answer(answer), .. }) if !answer.is_fatal => Ok(()),
-            ended => ended.map(|_| ()),
-        }
-    }
-}
-
 /// An open connection.
 pub(super) struct Session {
     connected: Connected,
@@ -72,8 +37,6 @@ pub(super) struct Session {
     pub(super) resources: HashMap<u32, i64>,
     /// Tables whose unique index has been looked for.
     unique: Vec<RecordTable>,
-    /// The last one whose guard was answered.
-    pub(super) transaction: Option<Transaction>,
 }
 
 impl Session {
@@ -84,8 +47,7 @@ impl Session {
         let client = &connected.client;
         let names = &options.names;
         within(limits.write, Phase::Schema, schema::prepare(client, names, options.creates_schema)).await?;
-        let mut session =
-            Self { connected, resources: HashMap::new(), unique: Vec::new(), transaction: None };
+        let mut session = Self { connected, resources: HashMap::new(), unique: Vec::new() };
         session.look_for_index(RecordTable::Logs, options, limits).await?;
         session.look_up(0, options, limits, batch).await?;
         Ok(session)

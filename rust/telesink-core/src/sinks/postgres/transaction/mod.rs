@@ -4,9 +4,10 @@ mod rows;
 
 use super::copy;
 use super::failure::{Cause, Failure, Phase};
+use super::lane_lock::LaneLock;
 use super::ledger::{Guard, Step};
 use super::schema::RecordTable;
-use super::session::{Session, Transaction, rows_touched, run, within};
+use super::session::{Session, rows_touched, run, within};
 use super::{Dedupe, Options};
 use crate::record::id::format_uuid;
 use crate::sinks::{Batch, Entry, Limits, Outcome, Spent};
@@ -47,13 +48,11 @@ pub(super) async fn store(
         previous: batch.previous_seq,
         last: entries.last().map_or(0, |entry| entry.seq),
     };
-    session.transaction = None;
     let shared = Shared::new(batch, &session.resources);
     let mut first = Rows::new(tables.first().copied().unwrap_or(RecordTable::Logs), entries, &shared);
-    let (guard, copies, transaction) =
-        open(session.client(), options, limits, &step, tables, &mut first).await?;
-    session.transaction = transaction;
     let client = session.client();
+    let lock = LaneLock::of(batch);
+    let (guard, copies) = open(client, options, limits, (lock, &step), tables, &mut first).await?;
     let mut outcome = Outcome::default();
     let mut first = Some(first);
     let entries = match guard {
@@ -107,13 +106,14 @@ async fn open(
     client: &Client,
     options: &Options,
     limits: Limits,
-    step: &Step<'_>,
+    (lock, step): (LaneLock, &Step<'_>),
     tables: &[RecordTable],
     rows: &mut Rows<'_>,
-) -> Result<(Guard, Vec<Statement>, Option<Transaction>), Failure> {
+) -> Result<(Guard, Vec<Statement>), Failure> {
     let names = &options.names;
-    let mut sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;{}", Transaction::QUESTION);
+    let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned();
     write_limits(&mut sql, limits.write);
+    sql.push_str(&lock.take_sql());
     if let Some(level) = options.synchronous_commit {
         let _ = write!(sql, "SET LOCAL synchronous_commit = {level};");
     }
@@ -150,7 +150,7 @@ async fn open(
     } else {
         within(limits.write, Phase::Guard, step.look(client)).await?
     };
-    Ok((guard, copies, Transaction::read(&guarded)))
+    Ok((guard, copies))
 }
 
 /// The server's own limits, for this transaction: whatever the role has, and also if this process is gone or stopped. A

@@ -1,0 +1,60 @@
+"""Signals that arrive while a program ends, under a host whose handlers are C code."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from delivery.harness import locked
+from delivery.programs import INSTALL
+from waiting import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who handles a signal")
+
+#: As uWSGI has it: the handler ends the process wherever it is. What the program does last it tells.
+ENDING = f"""{INSTALL}
+import ctypes, signal
+
+libc = ctypes.CDLL(None)
+libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.signal(signal.SIGHUP, ctypes.cast(libc.exit, ctypes.c_void_p))
+telesink.install_logging(DSN, linger_seconds=30, urgent_level="CRITICAL")
+log_many(log, 0, 50)
+assert telesink.flush()
+log_many(log, 0, 50, 50)
+hear()
+atexit.register(tell, "ending")
+"""
+
+
+def test_F9_a_host_that_exits_once_more_in_a_signal_handler_cuts_off_no_last_flush(subjects):
+    subject = subjects.start(ENDING)
+    wait_until(lambda: len(subjects.keys()) == 100, "all records")
+    with locked(subjects.database):
+        subject.say()
+        assert subject.hear() == "ending"
+        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGHUP), "the last flush")
+        subject.interrupt(signal.SIGHUP)
+
+    # The handler's: it came in the end.
+    assert subject.ends() == signal.SIGHUP
+    subjects.rows().check_exactly(subjects.keys())
+    assert subject.own_lines == []
+
+
+@pytest.mark.parametrize("handler", ["signal.SIG_DFL", "lambda *_: os._exit(7)"], ids=["system", "python"])
+def test_I12_signals_that_python_or_the_system_handles_end_a_last_flush_as_ever(subjects, handler):
+    subject = subjects.start(ENDING.replace("hear()", f"signal.signal(signal.SIGHUP, {handler})\nhear()"))
+    wait_until(lambda: len(subjects.keys()) == 100, "all records")
+    with locked(subjects.database):
+        subject.say()
+        assert subject.hear() == "ending"
+        subject.interrupt(signal.SIGHUP)
+        assert subject.ends() == (-signal.SIGHUP if "SIG_DFL" in handler else 7)
+
+
+def is_kept_waiting(pid, number):
+    """Whether the process has blocked this signal."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return int(blocked.split()[1], 16) >> (number - 1) & 1
