@@ -18,8 +18,9 @@ impl LaneLock {
     /// Of the lane that sends this batch.
     pub(super) fn of(batch: &Batch<'_>) -> Self {
         // The random half of the UUID.
-        let [.., a, b, c, d, e, f, g, h] = batch.instance;
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]) ^ u64::from(batch.lane))
+        let mut half = [0; 8];
+        half.copy_from_slice(&batch.instance[8..]);
+        Self(u64::from_be_bytes(half) ^ u64::from(batch.lane))
     }
 
     /// Takes it until the transaction ends. Before anything else that may be locked, so that whoever keeps the ledger row
