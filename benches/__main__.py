@@ -9,6 +9,7 @@ from benches import (
     disturbance,
     hot_path,
     import_time,
+    langfuse_ingest,
     loss,
     otel_export,
     page,
@@ -22,6 +23,7 @@ _BENCHMARKS = {
     "sqlite_ingest": (sqlite_ingest.main, "rows a second into SQLite"),
     "postgres_ingest": (postgres_ingest.main, "rows a second into Postgres"),
     "otel_export": (otel_export.main, "what OpenTelemetry's spans and log records cost to send"),
+    "langfuse_ingest": (langfuse_ingest.main, "what generations cost to send, beside Langfuse's own client"),
     "loss": (loss.main, "what is there after the program has ended, by a signal, with children"),
     "import_time": (import_time.main, "import time, threads, and an idle pipeline"),
 }

@@ -1,58 +1,42 @@
-"""Events through `telesink.Ingest` into a server on this machine: what a call and what an event costs.
+"""
+What it costs a program to send generations of 2 KB to a local Langfuse: ours beside its own client.
 
-Run as `python -m benches.langfuse_ingest`. The server is a process of its own that reads and forgets. Prints
-one JSON object: medians of `enqueue` in microseconds, processor time of the whole process for each event,
-and how many were delivered.
+Each contestant runs in a process of its own; its processor time is that of all threads, from the first
+generation to the last one delivered. `langfuse` is langfuse-python with its defaults (its queue is flushed
+every thousand generations, so that it drops none). `call` is the time of `enqueue`, and of creating and
+ending a generation. The receiver is another process; it decodes what has arrived when it is asked.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import socket
 import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
-import telesink
+from benches import otlp_receiver, runner
+from benches.tables import langfuse_table
 
 if TYPE_CHECKING:
-    from multiprocessing.synchronize import Event
+    import argparse
+    from collections.abc import Callable
 
+NAME = "langfuse_ingest"
+RUNS = 9
 EVENTS = 20_000
+_QUICK_EVENTS = 2_000
 LONG_CHARACTERS = 100_000
+_LONG_EVENTS = 300
+_FLUSH_EVERY = 1_000
 KEYS = ("pk-lf-bench", "sk-lf-bench")
 
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+#: What is measured, and of whom.
+CONTESTANTS = ("telesink", "langfuse")
 
-
-def serve(listener: socket.socket, stop: Event) -> None:
-    """Answer every request on one connection after the other; read no more of it than its length."""
-    listener.settimeout(0.2)
-    while not stop.is_set():
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        connection.settimeout(10)
-        with connection, connection.makefile("rb", buffering=1 << 20) as stream:
-            while _answer_one(connection, stream):
-                pass
-
-
-def _answer_one(connection: socket.socket, stream: Any) -> bool:
-    length = 0
-    try:
-        while line := stream.readline():
-            if line == b"\r\n":
-                stream.read(length)
-                connection.sendall(_ANSWER)
-                return True
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-    except OSError:
-        pass
-    return False
+PARAMETERS = {"temperature": 0.5, "max_tokens": 1024}
+PROMPT = [{"role": "system", "content": "x" * 400}, {"role": "user", "content": "y" * 500}]
+ANSWER = "z" * 700
+USAGE = {"input": 300, "output": 200, "total": 500}
+METADATA = {"attempt": 1, "session": "abc"}
 
 
 def generation(number: int) -> dict[str, Any]:
@@ -70,67 +54,117 @@ def generation(number: int) -> dict[str, Any]:
             "startTime": moment,
             "endTime": moment,
             "model": "claude-sonnet",
-            "modelParameters": {"temperature": 0.5, "max_tokens": 1024},
-            "input": [{"role": "system", "content": "x" * 400}, {"role": "user", "content": "y" * 500}],
-            "output": "z" * 700,
-            "usageDetails": {"input": 300, "output": 200, "total": 500},
-            "metadata": {"attempt": 1, "session": "abc"},
+            "modelParameters": PARAMETERS,
+            "input": PROMPT,
+            "output": ANSWER,
+            "usageDetails": USAGE,
+            "metadata": METADATA,
         },
     }
 
 
-def measure(url: str) -> dict[str, Any]:
-    """The figures of one run."""
+def measure(*, scratch: str, contestant: str, events: int) -> dict[str, Any]:
+    """One contestant in this process."""
+    del scratch
+    with otlp_receiver.Receiver() as receiver:
+        call, flush = _PROGRAMS[contestant](f"http://127.0.0.1:{receiver.port}", events + 500)
+        for number in range(500):
+            call(number)
+        flush()
+        before = receiver.count()
+        calls = []
+        processor = 0.0
+        for first in range(500, 500 + events, _FLUSH_EVERY):
+            start_processor = time.process_time()
+            for number in range(first, min(first + _FLUSH_EVERY, 500 + events)):
+                start = time.perf_counter_ns()
+                call(number)
+                calls.append(time.perf_counter_ns() - start)
+            flush()
+            processor += time.process_time() - start_processor
+        delivered = receiver.count() - before
+        return {
+            "processor_us": round(processor / events * 1e6, 3),
+            "call_ns": round(statistics.median(calls)),
+            "p99_ns": sorted(calls)[len(calls) * 99 // 100],
+            "delivered": delivered,
+            "failed": events - delivered,
+        }
+
+
+def measure_long(*, scratch: str) -> dict[str, Any]:
+    """The median time of `enqueue` for a prompt of 100,000 ASCII characters, with no mask."""
+    del scratch
+    import telesink
+
+    with otlp_receiver.Receiver() as receiver:
+        url = f"http://127.0.0.1:{receiver.port}"
+        ingest = telesink.Ingest(url, KEYS, queue_bytes_max="256 MiB")
+        body = {"id": "long", "traceId": "t", "input": "x" * LONG_CHARACTERS}
+        long = {"type": "event-create", "body": body}
+        calls = []
+        for _ in range(_LONG_EVENTS):
+            start = time.perf_counter_ns()
+            ingest.enqueue(long)
+            calls.append(time.perf_counter_ns() - start)
+        ingest.close()
+        return {"long_ns": round(statistics.median(calls))}
+
+
+_Program = tuple["Callable[[int], Any]", "Callable[[], Any]"]
+
+
+def _telesink(url: str, events: int) -> _Program:
+    import telesink
+
     ingest = telesink.Ingest(url, KEYS, queue_bytes_max="256 MiB")
-    events = [generation(number) for number in range(EVENTS)]
-    long = {"type": "event-create", "body": {"id": "long", "traceId": "t", "input": "x" * LONG_CHARACTERS}}
-    for event in events[:500]:
-        ingest.enqueue(event)
-    ingest.flush(timeout_seconds=60)
-
-    calls = []
-    processor = time.process_time()
-    for event in events:
-        start = time.perf_counter_ns()
-        ingest.enqueue(event)
-        calls.append(time.perf_counter_ns() - start)
-    receipt = ingest.flush(timeout_seconds=60)
-    processor = time.process_time() - processor
-
-    long_calls = []
-    for _ in range(300):
-        start = time.perf_counter_ns()
-        ingest.enqueue(long)
-        long_calls.append(time.perf_counter_ns() - start)
-    ingest.flush(timeout_seconds=60)
-    stats = ingest.stats()
-    ingest.close()
-    return {
-        "events": EVENTS,
-        "complete": receipt.complete,
-        "delivered": stats.delivered,
-        "dropped": dict(stats.dropped),
-        "rejected": dict(stats.rejected),
-        "enqueue_median_us": statistics.median(calls) / 1e3,
-        "enqueue_p99_us": statistics.quantiles(calls, n=100)[98] / 1e3,
-        "processor_us_per_event": processor / EVENTS * 1e6,
-        "long_prompt_median_us": statistics.median(long_calls) / 1e3,
-    }
+    # The program has them anyway; the other client makes its own.
+    ready = [generation(number) for number in range(events)]
+    enqueue = ingest.enqueue
+    return (lambda number: enqueue(ready[number])), (lambda: ingest.flush(timeout_seconds=60))
 
 
-def main() -> None:
-    """Print the figures."""
-    context = multiprocessing.get_context("spawn")
-    listener = socket.create_server(("127.0.0.1", 0))
-    stop = context.Event()
-    server = context.Process(target=serve, args=(listener, stop))
-    server.start()
-    try:
-        print(json.dumps(measure(f"http://127.0.0.1:{listener.getsockname()[1]}"), indent=2))
-    finally:
-        stop.set()
-        server.join(30)
+def _langfuse(url: str, events: int) -> _Program:
+    del events
+    from langfuse import Langfuse
+
+    client = Langfuse(public_key=KEYS[0], secret_key=KEYS[1], base_url=url)
+
+    def call(number: int) -> None:
+        client.start_observation(
+            name="llm_call",
+            as_type="generation",
+            model="claude-sonnet",
+            model_parameters=PARAMETERS,
+            input=PROMPT,
+            output=ANSWER,
+            usage_details=USAGE,
+            metadata=METADATA,
+            trace_context={
+                "trace_id": f"{number // 10 + 1:032x}",
+                "parent_span_id": f"{number // 10 + 1:016x}",
+            },
+        ).end()
+
+    return call, client.flush
 
 
-if __name__ == "__main__":
-    main()
+_PROGRAMS = {"telesink": _telesink, "langfuse": _langfuse}
+
+
+def main(argv: list[str]) -> None:
+    runner.main(
+        argv, NAME, __doc__, runs=RUNS, known=CONTESTANTS, measure_all=_measure_all, table=langfuse_table
+    )
+
+
+def _measure_all(arguments: argparse.Namespace, runs: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    contestants = runner.chosen(arguments.only, CONTESTANTS)
+    events = _QUICK_EVENTS if arguments.quick else EVENTS
+    tasks = [
+        runner.Task(NAME, "measure", {"contestant": contestant, "events": events})
+        for contestant in contestants
+    ]
+    if "telesink" in contestants:
+        tasks.append(runner.Task(NAME, "measure_long", {}))
+    return {"events": events}, runner.interleaved(tasks, runs)

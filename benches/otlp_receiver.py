@@ -46,7 +46,8 @@ def main() -> None:
     waiting: list[tuple[str, bytes]] = []
 
     def records_in(path: str, body: bytes) -> int:
-        kind, resources, scopes, records = requests[path]
+        # Langfuse has them below a path of its own.
+        kind, resources, scopes, records = requests[path[path.index("/v1/") :]]
         return sum(
             len(getattr(scope, records))
             for resource in getattr(kind.FromString(body), resources)

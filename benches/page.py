@@ -25,6 +25,7 @@ _TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "sqlite_ingest": tables.sqlite_table,
     "postgres_ingest": postgres_tables.postgres_table,
     "otel_export": tables.otel_tables,
+    "langfuse_ingest": tables.langfuse_table,
     "loss": loss.loss_table,
     "import_time": tables.import_tables,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from benches.registry import CONTESTANTS
@@ -283,3 +284,45 @@ def otel_tables(found: dict[str, Any]) -> str:
 
 def _processor_us(results: list[dict[str, Any]], contestant: str) -> float | None:
     return median((result for result in results if result["contestant"] == contestant), "processor_us")
+
+
+def langfuse_table(found: dict[str, Any]) -> str:
+    """Processor time and calls of our client beside Langfuse's own; the quickest run, too."""
+    results = found["results"]
+    rows = []
+    theirs = _processor_us(results, "langfuse")
+    for contestant in ("langfuse", "telesink"):
+        runs = [one for one in results if one.get("contestant") == contestant and "processor_us" in one]
+        if not runs:
+            continue
+        spent = median(runs, "processor_us")
+        rows.append(
+            [
+                contestant,
+                number(spent, 1),
+                number(theirs / spent if theirs and spent else None, 1),
+                number((median(runs, "call_ns") or 0) / 1e3, 1),
+                number(min(one["call_ns"] for one in runs) / 1e3, 1),
+                number((median(runs, "p99_ns") or 0) / 1e3, 1),
+                number(median(runs, "delivered")),
+                number(median(runs, "failed")),
+            ]
+        )
+    head = [
+        "client",
+        "processor µs",
+        "langfuse / it",
+        "call µs",
+        "quickest run µs",
+        "p99 µs",
+        "delivered",
+        "failed",
+    ]
+    long = [one["long_ns"] / 1e3 for one in results if "long_ns" in one]
+    last = (
+        f"\n`enqueue` of a prompt of 100,000 characters: {number(statistics.median(long), 1)} µs, "
+        f"quickest run {number(min(long), 1)} µs, slowest {number(max(long), 1)} µs.\n"
+        if long
+        else ""
+    )
+    return f"{markdown(head, rows)}{last}"

@@ -21,8 +21,8 @@ def host_signals_waiting() -> Iterator[None]:
     """Keep signals from this thread whose handlers are not Python's; they arrive when the block ends.
 
     uWSGI may tell a worker to end twice, and its handler calls ``exit``: in the middle of the exit hooks,
-    the second time skips what is left of them. Python's own handlers, and the system's, interrupt as ever.
-    Off Linux nothing is kept waiting.
+    the second time skips what is left of them. A signal that nobody handles ends the program at once, as
+    ever, and Python runs its own handlers when the flush is over. Off Linux nothing is kept waiting.
     """
     held = _foreign()
     if not held:

@@ -249,16 +249,19 @@ def flush_at_exit() -> bool:
     notice_fork()
     if _Process.exit_seconds_left is None:
         return False
+    with host_signals_waiting():
+        _flush_last(_Process.exit_seconds_left)
+    return True
+
+
+def _flush_last(seconds: float) -> None:
     begun = time.monotonic()
-    seconds = _Process.exit_seconds_left
     try:
-        with host_signals_waiting():
-            close_all(seconds, stop=False)
+        close_all(seconds, stop=False)
     finally:
         # Only our own waits count: the program's exit handlers may take their time and log in between.
         _Process.exit_seconds_left = max(seconds - (time.monotonic() - begun), 0.0)
     _tell_losses()
-    return True
 
 
 def is_past_last_flush() -> bool:
@@ -273,8 +276,11 @@ def settle_last_record() -> None:
     does not wait for them.
     """
     try:
-        if threading.get_ident() == threading.main_thread().ident:
-            flush_at_exit()
+        notice_fork()
+        seconds = _Process.exit_seconds_left
+        if seconds is not None and threading.get_ident() == threading.main_thread().ident:
+            # Signals are not kept waiting: what it takes to ask for them is gone.
+            _flush_last(seconds)
     except Exception:  # noqa: BLE001, S110 - there is nobody left to tell
         pass
 

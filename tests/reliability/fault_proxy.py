@@ -104,6 +104,11 @@ class FaultProxy:
         for line in self._lines:
             line.order = "reset" if is_reset else "end"
 
+    def forget(self):
+        """Carry nothing more on the connections that there are, and close none of them; new ones are good."""
+        for line in self._lines:
+            line.order = "silence"
+
     def _accept(self):
         # Ends when the listener is closed.
         with contextlib.suppress(OSError):
@@ -136,7 +141,7 @@ class _Line:
         self._passed = {TO_SERVER: 0, TO_CLIENT: 0}
         self._times = 0
         self._is_silent = False
-        #: `reset` or `end`, once the proxy wants that.
+        #: `reset`, `end` or `silence`, once the proxy wants that.
         self.order = None
 
     def carry(self):
@@ -152,6 +157,7 @@ class _Line:
         """Whether there may be more."""
         ready, _, _ = select.select(list(self._ways), [], [], LOOK_SECONDS)
         if self.order is not None:
+            self._is_silent = self.order == "silence"
             return False
         if not self._proxy._healed.is_set():
             self._proxy._healed.wait(LOOK_SECONDS)
