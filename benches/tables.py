@@ -283,12 +283,12 @@ def otel_tables(found: dict[str, Any]) -> str:
 
 
 def _processor_us(results: list[dict[str, Any]], contestant: str) -> float | None:
-    return median((result for result in results if result["contestant"] == contestant), "processor_us")
+    return median((result for result in results if result.get("contestant") == contestant), "processor_us")
 
 
 def langfuse_table(found: dict[str, Any]) -> str:
     """Processor time and calls of our client beside Langfuse's own; the quickest run, too."""
-    results = found["results"]
+    results = [one for one in found["results"] if "error" not in one]
     rows = []
     theirs = _processor_us(results, "langfuse")
     for contestant in ("langfuse", "telesink"):
@@ -318,11 +318,16 @@ def langfuse_table(found: dict[str, Any]) -> str:
         "delivered",
         "failed",
     ]
-    long = [one["long_ns"] / 1e3 for one in results if "long_ns" in one]
-    last = (
-        f"\n`enqueue` of a prompt of 100,000 characters: {number(statistics.median(long), 1)} µs, "
-        f"quickest run {number(min(long), 1)} µs, slowest {number(max(long), 1)} µs.\n"
-        if long
-        else ""
-    )
+    long = [
+        [
+            pace,
+            number(statistics.median(calls), 1),
+            number(min(calls), 1),
+            number(max(calls), 1),
+        ]
+        for pace in ("one by one", "flood")
+        if (calls := [one["long_ns"] / 1e3 for one in results if one.get("pace") == pace])
+    ]
+    head_long = ["enqueue of 100,000 characters", "median µs", "quickest run", "slowest run"]
+    last = f"\n{markdown(head_long, long)}" if long else ""
     return f"{markdown(head, rows)}{last}"
