@@ -4,7 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 # Processes that share the Python tests. More than there are cores in a small machine: most tests wait for something.
-JOBS ?= 3
+JOBS ?= 4
 
 VENV := .venv
 VENV_PYTHON := $(CURDIR)/$(VENV)/bin/python
@@ -47,10 +47,13 @@ build: $(VENV)/.installed-build ## Build telesink (optimised) into .venv
 # --- tests ---------------------------------------------------------------------------------------------------
 
 PYTEST := "$(VENV_PYTHON)" -m pytest
-# In CI what has failed beside other tests runs once more, alone and in view: a machine that others use breaks promises about
-# time that telesink keeps. Whoever sees it there mends the test, or what it has found.
+# Whoever has nothing left takes from the others: some tests take a second, and some a hundred.
+SHARED := -n $(JOBS) --dist worksteal
+# In CI what has failed beside other tests (1 says so; anything else is no result) runs once more, alone and in view: a
+# machine that others use breaks promises about time that telesink keeps. Whoever sees it there mends the test, or what it
+# has found.
 ifdef CI
-ALONE = || { echo "=== failed beside others, once more alone:"; $(PYTEST) --last-failed --last-failed-no-failures none -v $(1); }
+ALONE = || { test $$? -eq 1 && echo "=== failed beside others, once more alone:" && $(PYTEST) --last-failed --last-failed-no-failures none -v $(1); }
 endif
 
 .PHONY: test
@@ -67,11 +70,11 @@ test-loom: ## Check the lock-free parts under every thread order
 
 .PHONY: test-fast
 test-fast: $(VENV)/.installed-test build ## Run the Python tests that need no server and no patience: a minute
-	$(PYTEST) -n $(JOBS) -m fast $(ARGS)
+	$(PYTEST) $(SHARED) -m fast $(ARGS)
 
 .PHONY: test-python
 test-python: $(VENV)/.installed-test build ## Run the Python tests; ARGS="-k name" chooses
-	$(PYTEST) -n $(JOBS) $(ARGS) $(call ALONE,$(ARGS))
+	$(PYTEST) $(SHARED) $(ARGS) $(call ALONE,$(ARGS))
 
 .PHONY: test-nightly
 test-nightly: $(VENV)/.installed-test build ## Run the Python tests that take many minutes
@@ -79,7 +82,7 @@ test-nightly: $(VENV)/.installed-test build ## Run the Python tests that take ma
 
 .PHONY: test-pgbouncer
 test-pgbouncer: $(VENV)/.installed-test build ## Run the Postgres tests once more, through PgBouncer in transaction mode
-	export TELESINK_TEST_PGBOUNCER=1; $(PYTEST) -n $(JOBS) tests/postgres $(ARGS) $(call ALONE,tests/postgres $(ARGS))
+	export TELESINK_TEST_PGBOUNCER=1; $(PYTEST) $(SHARED) tests/postgres $(ARGS) $(call ALONE,tests/postgres $(ARGS))
 
 .PHONY: types
 types: $(VENV)/.installed-test build ## Check the types, and the stub against the module that was built

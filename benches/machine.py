@@ -14,7 +14,7 @@ from pathlib import Path
 
 _PACKAGES = (
     *("telesink", "loguru", "logust", "logxide", "picologging", "structlog", "opentelemetry-sdk"),
-    *("asyncpg", "psycopg", "pgpq", "pyarrow"),
+    *("langfuse", "asyncpg", "psycopg", "pgpq", "pyarrow"),
 )
 
 # Above this many other busy processes on average, figures of this machine mean little.

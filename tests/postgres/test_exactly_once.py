@@ -186,6 +186,8 @@ def test_a_synchronous_standby_that_is_not_there_holds_commits_and_doubles_nothi
     time.sleep(0.3)
     pipeline.enqueue_many({"body": str(number)} for number in range(1, 100))
     wait_until(lambda: pipeline.stats().retries > 2, "attempts in vain")
+    # A session that was ended in its COMMIT would have made them visible.
+    assert database.count() == (1, 1)
     server.sql("ALTER SYSTEM RESET synchronous_standby_names")
     server.sql("SELECT pg_reload_conf()")
     assert pipeline.close(60).complete

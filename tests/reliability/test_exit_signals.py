@@ -43,13 +43,30 @@ def test_F9_a_host_that_exits_once_more_in_a_signal_handler_cuts_off_no_last_flu
 
 
 def test_I12_a_signal_that_nobody_handles_ends_a_last_flush_at_once(subjects):
-    subject = subjects.start(ENDING.replace("hear()", "signal.signal(signal.SIGHUP, signal.SIG_DFL)\nhear()"))
+    subject = subjects.start(ENDING.replace("SIGHUP", "SIGTERM"))
     wait_until(lambda: len(subjects.keys()) == 100, "all records")
     with locked(subjects.database):
         subject.say()
         assert subject.hear() == "ending"
+        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGTERM), "the last flush")
+        subject.interrupt(signal.SIGUSR1)
+        # Less than the last flush may take.
+        assert subject.ends(3) == -signal.SIGUSR1
+
+
+def test_I12_what_python_handles_is_handled_when_the_last_flush_is_over(subjects):
+    handled = "signal.signal(signal.SIGHUP, lambda *_: tell('handled'))\nhear()"
+    subject = subjects.start(ENDING.replace("hear()", handled))
+    wait_until(lambda: len(subjects.keys()) == 100, "all records")
+    with locked(subjects.database):
+        subject.say()
+        assert subject.hear() == "ending"
+        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGHUP), "the last flush")
         subject.interrupt(signal.SIGHUP)
-        assert subject.ends() == -signal.SIGHUP
+
+    assert subject.hear() == "handled"
+    assert subject.ends() == 0
+    subjects.rows().check_exactly(subjects.keys())
 
 
 def is_kept_waiting(pid, number):

@@ -68,6 +68,7 @@ def wait_until_all_serve(host, answers):
             return True
         with hosts.Load(host.port, 40, keep_alive=False) as load:
             load.wait()
+        assert load.errors == []
         answers.extend(load.answers)
         return False
 

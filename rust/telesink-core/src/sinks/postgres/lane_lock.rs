@@ -10,7 +10,7 @@ use super::session::run;
 use crate::sinks::Batch;
 use tokio_postgres::Client;
 
-/// An advisory lock of this lane of this process, and of nobody else: one lane has one transaction.
+/// An advisory lock of this lane of this pipeline, and of nobody else: one lane has one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LaneLock(u64);
 
@@ -23,21 +23,22 @@ impl LaneLock {
         Self(u64::from_be_bytes(half) ^ u64::from(batch.lane))
     }
 
-    /// Takes it until the transaction ends. Before anything else that may be locked, so that whoever keeps the ledger row
-    /// has this lock, too.
+    /// Takes it until the transaction ends; before anything else that may be locked, so that a transaction of this lane
+    /// which keeps the ledger row has this lock, too. It is shared, and never waited for: it is a name, and what excludes
+    /// is the row.
     pub(super) fn take_sql(self) -> String {
-        format!("SELECT pg_advisory_xact_lock({});", self.0.cast_signed())
+        format!("SELECT pg_advisory_xact_lock_shared({});", self.0.cast_signed())
     }
 
-    /// Ends whoever else holds it. A COMMIT that waits for a standby is left alone: to end it would make its rows visible
-    /// before they are safe.
+    /// Ends whoever else holds it and waits for its client. Whatever else it does has a limit of the server's; above all, a
+    /// COMMIT that waits for a standby is left alone: to end it would make its rows visible before they are safe.
     pub(super) async fn end_holder(self, client: &Client) -> Result<(), Failure> {
         let (high, low) = (self.0 >> 32, self.0 & u64::from(u32::MAX));
         let sql = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) \
              WHERE locktype = 'advisory' AND classid = {high} AND objid = {low} AND objsubid = 1 AND granted \
              AND datname = current_database() AND pid <> pg_backend_pid() \
-             AND wait_event IS DISTINCT FROM 'SyncRep'"
+             AND wait_event_type = 'Client'"
         );
         match run(client, Phase::Guard, &sql).await {
             // Whoever may not do this waits for the server's keep-alive.
@@ -47,8 +48,8 @@ impl LaneLock {
     }
 }
 
-/// Whether a transaction of the lane may be left on the server: nobody answered in the middle of one, or somebody holds a
-/// lock that only this lane asks for.
+/// Whether a transaction of the lane may be left on the server: nobody answered in the middle of one, or the guard waited
+/// in vain, as for the ledger row.
 pub(super) fn may_be_held(failure: &Failure) -> bool {
     match &failure.cause {
         // A lock timeout, and the limit for a statement.
