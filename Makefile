@@ -68,9 +68,10 @@ test-rust: ## Test the Rust core, documentation examples included
 test-loom: ## Check the lock-free parts under every thread order
 	cargo test --locked -p telesink-core --features loom --lib loom
 
+# Nearly none of these waits for anything: a fourth process only costs its start.
 .PHONY: test-fast
 test-fast: $(VENV)/.installed-test build ## Run the Python tests that need no server and no patience: a minute
-	$(PYTEST) $(SHARED) -m fast $(ARGS)
+	$(PYTEST) -n 3 --dist worksteal -m fast $(ARGS)
 
 .PHONY: test-python
 test-python: $(VENV)/.installed-test build ## Run the Python tests; ARGS="-k name" chooses
