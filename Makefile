@@ -48,7 +48,7 @@ build: $(VENV)/.installed-build ## Build telesink (optimised) into .venv
 
 PYTEST := "$(VENV_PYTHON)" -m pytest
 # Whoever has nothing left takes from the others: some tests take a second, and some a hundred.
-SHARED := -n $(JOBS) --dist worksteal
+SHARED = -n $(JOBS) --dist worksteal
 # In CI what has failed beside other tests (1 says so; anything else is no result) runs once more, alone and in view: a
 # machine that others use breaks promises about time that telesink keeps. Whoever sees it there mends the test, or what it
 # has found.
@@ -70,8 +70,9 @@ test-loom: ## Check the lock-free parts under every thread order
 
 # Nearly none of these waits for anything: a fourth process only costs its start.
 .PHONY: test-fast
+test-fast: JOBS = 3
 test-fast: $(VENV)/.installed-test build ## Run the Python tests that need no server and no patience: a minute
-	$(PYTEST) -n 3 --dist worksteal -m fast $(ARGS)
+	$(PYTEST) $(SHARED) -m fast $(ARGS)
 
 .PHONY: test-python
 test-python: $(VENV)/.installed-test build ## Run the Python tests; ARGS="-k name" chooses

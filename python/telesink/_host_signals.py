@@ -25,34 +25,35 @@ def host_signals_waiting() -> Iterator[None]:
 
     uWSGI may tell a worker to end twice, and its handler calls ``exit``: in the middle of the exit hooks,
     the second time skips what is left of them. A signal that nobody handles ends the program at once, as
-    ever; Python runs its own handlers after the last flush anyway. Never raises: where nothing can be kept
-    waiting, off Linux or in an interpreter that is half gone, nothing is.
+    ever; Python runs its own handlers after the last flush anyway. Raises only what those raise: where
+    nothing can be kept waiting, off Linux or in an interpreter that is half gone, nothing is.
     """
-    before = _hold()
+    held = _held()
+    if not held:
+        yield
+        return
+    from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
+
+    before = pthread_sigmask(SIG_BLOCK, ())
     try:
+        # Python runs its handlers for what came before, and one of them may raise.
+        pthread_sigmask(SIG_BLOCK, held)
         yield
     finally:
-        if before is not None:
-            _release(before)
+        pthread_sigmask(SIG_SETMASK, before)
 
 
-def _hold() -> set[int] | None:
-    """The signals that this thread kept waiting before; None if nothing has changed."""
+def _held() -> list[int]:
+    """The signals to keep waiting; none where that cannot be done."""
     try:
         with open(_STATUS, "rb") as status:
             line = next(line for line in status if line.startswith(b"SigCgt:"))
         bits = int(line.split()[1], 16)
         caught = [number for number in _TOLD_BY if bits >> (number - 1) & 1]
-        if not caught:
-            return None
-        from signal import SIG_BLOCK, pthread_sigmask
+        if caught:
+            import signal  # noqa: F401 - gone, or refused, when the interpreter is half gone
 
-        return set(pthread_sigmask(SIG_BLOCK, [*caught, _INTERRUPT]))
+            caught.append(_INTERRUPT)
     except Exception:  # noqa: BLE001 - the flush comes first
-        return None
-
-
-def _release(before: set[int]) -> None:
-    from signal import SIG_SETMASK, pthread_sigmask
-
-    pthread_sigmask(SIG_SETMASK, before)
+        return []
+    return caught

@@ -1,5 +1,6 @@
 """Signals that arrive while a program ends, under a host whose handlers are C code."""
 
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -27,13 +28,20 @@ atexit.register(tell, "ending")
 """
 
 
-def test_F9_a_host_that_exits_once_more_in_a_signal_handler_cuts_off_no_last_flush(subjects):
-    subject = subjects.start(ENDING)
+@contextlib.contextmanager
+def last_flush(subjects, program, number):
+    """A subject that waits for its database in its last flush, and keeps this signal waiting."""
+    subject = subjects.start(program)
     wait_until(lambda: len(subjects.keys()) == 100, "all records")
     with locked(subjects.database):
         subject.say()
         assert subject.hear() == "ending"
-        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGHUP), "the last flush")
+        wait_until(lambda: is_kept_waiting(subject.pid, number), "the last flush")
+        yield subject
+
+
+def test_F9_a_host_that_exits_once_more_in_a_signal_handler_cuts_off_no_last_flush(subjects):
+    with last_flush(subjects, ENDING, signal.SIGHUP) as subject:
         subject.interrupt(signal.SIGHUP)
 
     # The handler's: it came in the end.
@@ -43,12 +51,7 @@ def test_F9_a_host_that_exits_once_more_in_a_signal_handler_cuts_off_no_last_flu
 
 
 def test_I12_a_signal_that_nobody_handles_ends_a_last_flush_at_once(subjects):
-    subject = subjects.start(ENDING.replace("SIGHUP", "SIGTERM"))
-    wait_until(lambda: len(subjects.keys()) == 100, "all records")
-    with locked(subjects.database):
-        subject.say()
-        assert subject.hear() == "ending"
-        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGTERM), "the last flush")
+    with last_flush(subjects, ENDING.replace("SIGHUP", "SIGTERM"), signal.SIGTERM) as subject:
         subject.interrupt(signal.SIGUSR1)
         # Less than the last flush may take.
         assert subject.ends(3) == -signal.SIGUSR1
@@ -56,12 +59,7 @@ def test_I12_a_signal_that_nobody_handles_ends_a_last_flush_at_once(subjects):
 
 def test_I12_what_python_handles_is_handled_when_the_last_flush_is_over(subjects):
     handled = "signal.signal(signal.SIGHUP, lambda *_: tell('handled'))\nhear()"
-    subject = subjects.start(ENDING.replace("hear()", handled))
-    wait_until(lambda: len(subjects.keys()) == 100, "all records")
-    with locked(subjects.database):
-        subject.say()
-        assert subject.hear() == "ending"
-        wait_until(lambda: is_kept_waiting(subject.pid, signal.SIGHUP), "the last flush")
+    with last_flush(subjects, ENDING.replace("hear()", handled), signal.SIGHUP) as subject:
         subject.interrupt(signal.SIGHUP)
 
     assert subject.hear() == "handled"
