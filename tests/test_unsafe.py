@@ -10,7 +10,7 @@ CORE, BINDING = RUST / "telesink-core", RUST / "telesink-python"
 
 #: Modules of the binding that may hold `unsafe`, and how many blocks and functions at most. A number that
 #: grows wants a measurement, or a reason that nothing safe does the same.
-ALLOWED = {"ffi.rs": 10, "sqlite_locks.rs": 5, "process.rs": 10, "sqlite_calls.rs": 12}
+ALLOWED = {"ffi.rs": 11, "sqlite_locks.rs": 5, "process.rs": 10, "sqlite_calls.rs": 12}
 
 SOURCES = sorted(path for folder in (CORE, BINDING) for path in folder.rglob("*.rs"))
 

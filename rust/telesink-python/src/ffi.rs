@@ -4,7 +4,7 @@
 use pyo3::exceptions::PyBaseException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyString, PyTraceback};
+use pyo3::types::{PyByteArray, PyDict, PyInt, PyString, PyTraceback};
 
 /// Whether this thread is attached to the interpreter that the process began with.
 pub(crate) fn is_main_interpreter() -> bool {
@@ -128,7 +128,7 @@ pub(crate) fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'
 /// `extract` goes through `__index__` and makes an exception on overflow.
 #[inline]
 pub(crate) fn small_integer(value: &Bound<'_, PyAny>) -> Option<i64> {
-    let integer = value.cast_exact::<pyo3::types::PyInt>().ok()?;
+    let integer = value.cast_exact::<PyInt>().ok()?;
     let mut overflow = 0;
     // SAFETY: the object is an `int`, for which this call cannot fail otherwise than by overflow.
     let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(integer.as_ptr(), &raw mut overflow) };
@@ -139,12 +139,23 @@ pub(crate) fn small_integer(value: &Bound<'_, PyAny>) -> Option<i64> {
 #[inline]
 pub(crate) fn any_integer(value: &Bound<'_, PyAny>) -> Option<i64> {
     small_integer(value).or_else(|| {
-        let integer = value.cast::<pyo3::types::PyInt>().ok()?;
+        let integer = value.cast::<PyInt>().ok()?;
         let mut overflow = 0;
         // SAFETY: as above; a subclass of `int` is read from its digits, `__index__` is not called.
         let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(integer.as_ptr(), &raw mut overflow) };
         (overflow == 0).then_some(number)
     })
+}
+
+/// The value of an `int` that fits 64 bits without a sign.
+///
+/// `extract` goes through `__index__`, which doubles the time.
+#[inline]
+pub(crate) fn unsigned_integer(value: &Bound<'_, PyInt>) -> Option<u64> {
+    // SAFETY: the object is an `int`; all bits set may be its value or an error, which is then taken away.
+    let number = unsafe { ffi::PyLong_AsUnsignedLongLong(value.as_ptr()) };
+    let has_failed = number == u64::MAX && PyErr::take(value.py()).is_some();
+    (!has_failed).then_some(number)
 }
 
 /// The code object of a traceback's frame, without looking `f_code` up by name.

@@ -55,6 +55,7 @@ pub(crate) struct Workbench {
     names: names::Names,
     pub(crate) origins: opentelemetry::Origins,
     pub(crate) members: opentelemetry::Members,
+    pub(crate) defaults: opentelemetry::Defaults,
     /// The pipeline this thread has logged to last, as it was then.
     pub(crate) seen: Option<Seen>,
 }
@@ -92,6 +93,7 @@ impl Workbench {
             names: names::Names::new(),
             origins: opentelemetry::Origins::new(),
             members: opentelemetry::Members::new(),
+            defaults: opentelemetry::Defaults::default(),
             seen: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Span contexts: a tuple of trace id, span id, whether it is remote, trace flags and trace state.
 
+use super::defaults::Silent;
 use super::numbers;
-use crate::ffi::any_integer;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
@@ -43,11 +43,15 @@ impl<'py> Context<'py> {
     }
 
     /// `key=value` pairs, as in the header `tracestate`.
-    pub(super) fn trace_state(&self) -> PyResult<String> {
+    pub(super) fn trace_state(&self, empty: &mut Silent) -> PyResult<String> {
         let Some(state) = &self.trace_state else { return Ok(String::new()) };
+        if empty.is(state) {
+            return Ok(String::new());
+        }
         let Some(kept) = super::read!(state, "_dict", "_dict")? else { return Ok(String::new()) };
         let Ok(pairs) = kept.cast::<PyDict>() else { return Ok(String::new()) };
         if pairs.is_empty() {
+            empty.remember(state);
             return Ok(String::new());
         }
         let mut out = String::new();
@@ -94,8 +98,5 @@ pub(super) fn trace_id(value: Option<&Bound<'_, PyAny>>) -> [u8; 16] {
 /// 64 bits as they stand on the wire; zeros if it is missing or no such number.
 pub(super) fn span_id(value: Option<&Bound<'_, PyAny>>) -> [u8; 8] {
     let Some(value) = value else { return [0; 8] };
-    match any_integer(value) {
-        Some(number) => u64::try_from(number).unwrap_or(0).to_be_bytes(),
-        None => numbers::unsigned(Some(value)).to_be_bytes(),
-    }
+    numbers::unsigned(Some(value)).to_be_bytes()
 }

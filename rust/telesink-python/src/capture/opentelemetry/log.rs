@@ -1,6 +1,6 @@
 //! A `ReadWriteLogRecord` or `ReadableLogRecord` becomes a record.
 
-use super::{ids, numbers, origin, read, words, write_attributes};
+use super::{Owner, ids, numbers, origin, own, read, words, write_attributes};
 use crate::capture::Workbench;
 use crate::capture::record::{CaptureSettings, Captured, level_flags};
 use crate::capture::text;
@@ -40,10 +40,11 @@ pub(crate) fn capture_otel_log<T>(
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Option<T>> {
     let log = read!(readable, "log_record", "log_record")?.unwrap_or_else(|| readable.clone());
+    let log = &Owner::of(&log);
     let scope = read!(readable, "instrumentation_scope", "instrumentation_scope")?;
     let resource = read!(readable, "resource", "resource")?;
     let origin = origin::find(bench, pipeline, view, resource.as_ref(), scope.as_ref(), readable.py())?;
-    let severity = bench.members.number(read!(&log, "severity_number", "severity_number")?.as_ref())?;
+    let severity = bench.members.number(own!(log, "severity_number", "severity_number")?.as_ref())?;
     let severity = severity.unwrap_or(0).clamp(0, SEVERITY_MAX) as u8;
     let levelno = if severity == 0 { LEVEL_DEFAULT } else { level::levelno_of(severity) };
     if !view.wants(levelno, &origin.name) {
@@ -52,18 +53,18 @@ pub(crate) fn capture_otel_log<T>(
     let redaction = view.redaction();
     let builder = &mut bench.builder;
     builder.start(settings.record_bytes_max);
-    let severity_text = read!(&log, "severity_text", "severity_text")?;
+    let severity_text = own!(log, "severity_text", "severity_text")?;
     let severity_text = words(severity_text.as_ref(), NAME_BYTES_MAX, builder)?;
     builder.severity(severity, &severity_text);
-    write_name(builder, &log)?;
+    write_name(builder, log)?;
     let mut reader = ValueReader::exact(redaction).with_names(&mut bench.names);
-    write_body(builder, &mut reader, read!(&log, "body", "body")?.as_ref(), redaction)?;
+    write_body(builder, &mut reader, own!(log, "body", "body")?.as_ref(), redaction)?;
     if origin.scope == 0 {
         builder.attribute("logger.name", Scalar::Str(&origin.name));
     }
-    write_attributes(builder, &mut reader, read!(&log, "attributes", "attributes")?.as_ref())?;
-    let header = header(bench, settings, &log, &origin, levelno, severity)?;
-    let (time, observed) = times(&log)?;
+    write_attributes(builder, &mut reader, own!(log, "attributes", "attributes")?.as_ref())?;
+    let header = header(bench, settings, log, &origin, levelno, severity)?;
+    let (time, observed) = times(log)?;
     let record = bench.builder.finish_with_times(header, time, observed, &[]);
     Ok(Some(offer(Captured { record, levelno, logger: Cow::Borrowed(&origin.name) })))
 }
@@ -71,12 +72,12 @@ pub(crate) fn capture_otel_log<T>(
 fn header(
     bench: &mut Workbench,
     settings: CaptureSettings,
-    log: &Bound<'_, PyAny>,
+    log: &Owner<'_, '_>,
     origin: &origin::Origin,
     levelno: i32,
     severity: u8,
 ) -> PyResult<Header> {
-    let flags = numbers::unsigned(read!(log, "trace_flags", "trace_flags")?.as_ref());
+    let flags = numbers::unsigned(own!(log, "trace_flags", "trace_flags")?.as_ref());
     if flags != 0 {
         bench.builder.trace_flags(flags as u32);
     }
@@ -90,8 +91,8 @@ fn header(
         time_unix_nano: if time == 0 { observed } else { time },
         observed_unix_nano: observed,
         id: bench.ids.next_uuid7(now, settings.generation),
-        trace_id: ids::trace_id(read!(log, "trace_id", "trace_id")?.as_ref()),
-        span_id: ids::span_id(read!(log, "span_id", "span_id")?.as_ref()),
+        trace_id: ids::trace_id(own!(log, "trace_id", "trace_id")?.as_ref()),
+        span_id: ids::span_id(own!(log, "span_id", "span_id")?.as_ref()),
         resource: origin.resource,
         scope: origin.scope,
         levelno,
@@ -99,14 +100,14 @@ fn header(
 }
 
 /// When it happened and when it was seen; 0 for what nobody knows.
-fn times(log: &Bound<'_, PyAny>) -> PyResult<(u64, u64)> {
-    let time = numbers::unsigned(read!(log, "timestamp", "timestamp")?.as_ref());
-    let observed = numbers::unsigned(read!(log, "observed_timestamp", "observed_timestamp")?.as_ref());
+fn times(log: &Owner<'_, '_>) -> PyResult<(u64, u64)> {
+    let time = numbers::unsigned(own!(log, "timestamp", "timestamp")?.as_ref());
+    let observed = numbers::unsigned(own!(log, "observed_timestamp", "observed_timestamp")?.as_ref());
     Ok((time, observed))
 }
 
-fn write_name(builder: &mut RecordBuilder, log: &Bound<'_, PyAny>) -> PyResult<()> {
-    let name = read!(log, "event_name", "event_name")?;
+fn write_name(builder: &mut RecordBuilder, log: &Owner<'_, '_>) -> PyResult<()> {
+    let name = own!(log, "event_name", "event_name")?;
     let name = words(name.as_ref(), NAME_BYTES_MAX, builder)?;
     if !name.is_empty() {
         let name = text::callers_name(&name, builder);

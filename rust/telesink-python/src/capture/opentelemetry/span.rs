@@ -1,8 +1,9 @@
 //! A `ReadableSpan` becomes a record.
 
+use super::defaults::Silent;
 use super::ids::{Context, NO_PARENT_FLAGS};
 use super::members::Members;
-use super::{children, numbers, origin, read, words, write_attributes};
+use super::{Owner, children, numbers, origin, own, read, words, write_attributes};
 use crate::capture::Workbench;
 use crate::capture::record::{CaptureSettings, Captured};
 use crate::capture::text;
@@ -39,41 +40,46 @@ pub(crate) fn capture_span<T>(
     sampled_only: bool,
     offer: impl FnOnce(Captured<'_>) -> T,
 ) -> PyResult<Option<T>> {
-    let context = match read!(span, "_context", "context")? {
+    let span = &Owner::of(span);
+    let context = match own!(span, "_context", "context")? {
         Some(context) => Some(Context::read(&context)?),
         None => None,
     };
     if sampled_only && !context.as_ref().is_some_and(|context| context.is_sampled) {
         return Ok(None);
     }
-    let resource = read!(span, "_resource", "resource")?;
-    let scope = read!(span, "_instrumentation_scope", "instrumentation_scope")?;
-    let origin = origin::find(bench, pipeline, view, resource.as_ref(), scope.as_ref(), span.py())?;
+    let resource = own!(span, "_resource", "resource")?;
+    let scope = own!(span, "_instrumentation_scope", "instrumentation_scope")?;
+    let origin = origin::find(bench, pipeline, view, resource.as_ref(), scope.as_ref(), span.object.py())?;
     if !view.wants(level::ALWAYS, &origin.name) {
         return Ok(None);
     }
     let redaction = view.redaction();
     let builder = &mut bench.builder;
     builder.start_span(settings.record_bytes_max);
-    let kind = bench.members.number(read!(span, "_kind", "kind")?.as_ref())?;
-    write_head(builder, span, kind, context.as_ref(), redaction)?;
+    let kind = bench.members.number(own!(span, "_kind", "kind")?.as_ref())?;
+    let trace_state = match &context {
+        Some(context) => context.trace_state(&mut bench.defaults.trace_state)?,
+        None => String::new(),
+    };
+    write_head(builder, span, kind, &trace_state, redaction)?;
     let mut reader = ValueReader::exact(redaction).with_names(&mut bench.names);
     if origin.scope == 0 {
         builder.attribute("otel.scope.name", Scalar::Str(&origin.name));
     }
-    write_attributes(builder, &mut reader, read!(span, "_attributes", "attributes")?.as_ref())?;
-    let events = write_events(builder, &mut reader, read!(span, "_events", "events")?.as_ref(), redaction)?;
-    let links = write_links(builder, &mut reader, read!(span, "_links", "links")?.as_ref())?;
+    write_attributes(builder, &mut reader, own!(span, "_attributes", "attributes")?.as_ref())?;
+    let events = write_events(builder, &mut reader, own!(span, "_events", "events")?.as_ref(), redaction)?;
+    let links = write_links(builder, &mut reader, own!(span, "_links", "links")?.as_ref())?;
     builder.dropped_children(events, links);
-    if let Some(status) = read!(span, "_status", "status")? {
-        write_status(builder, &mut bench.members, &status, redaction)?;
+    if let Some(status) = own!(span, "_status", "status")? {
+        write_status(builder, &mut bench.members, &mut bench.defaults.status, &status, redaction)?;
     }
     let observed = clock::unix_nano();
     let header = Header {
         signal: Signal::Span,
         severity: 0,
         flags: 0,
-        time_unix_nano: numbers::unsigned(read!(span, "_start_time", "start_time")?.as_ref()),
+        time_unix_nano: numbers::unsigned(own!(span, "_start_time", "start_time")?.as_ref()),
         observed_unix_nano: observed,
         id: bench.ids.next_uuid7(observed, settings.generation),
         trace_id: context.as_ref().map_or([0; 16], |context| context.trace_id),
@@ -88,30 +94,26 @@ pub(crate) fn capture_span<T>(
 
 fn write_head(
     builder: &mut RecordBuilder,
-    span: &Bound<'_, PyAny>,
+    span: &Owner<'_, '_>,
     kind: Option<i64>,
-    context: Option<&Context<'_>>,
+    trace_state: &str,
     redaction: &Redaction,
 ) -> PyResult<()> {
-    let (parent_span_id, flags) = match read!(span, "_parent", "parent")? {
+    let (parent_span_id, flags) = match own!(span, "_parent", "parent")? {
         Some(parent) => {
             let parent = Context::read(&parent)?;
             (parent.span_id, parent.flags())
         }
         None => ([0; 8], NO_PARENT_FLAGS),
     };
-    let trace_state = match context {
-        Some(context) => context.trace_state()?,
-        None => String::new(),
-    };
-    let name = read!(span, "_name", "name")?;
+    let name = own!(span, "_name", "name")?;
     let name = words(name.as_ref(), NAME_BYTES_MAX, builder)?;
     builder.span_head(&SpanHead {
         name: &redaction.redact_text(&name),
         kind: kind.map_or(0, |kind| kind.saturating_add(1).clamp(0, KIND_MAX) as u8),
         parent_span_id,
-        trace_state: &trace_state,
-        end_unix_nano: numbers::unsigned(read!(span, "_end_time", "end_time")?.as_ref()),
+        trace_state,
+        end_unix_nano: numbers::unsigned(own!(span, "_end_time", "end_time")?.as_ref()),
         flags,
     });
     Ok(())
@@ -169,13 +171,22 @@ fn write_links(
 fn write_status(
     builder: &mut RecordBuilder,
     members: &mut Members,
+    unset: &mut Silent,
     status: &Bound<'_, PyAny>,
     redaction: &Redaction,
 ) -> PyResult<()> {
+    if unset.is(status) {
+        builder.span_status(SpanStatus { code: 0, message: "" });
+        return Ok(());
+    }
     let code = members.number(read!(status, "_status_code", "status_code")?.as_ref())?;
     let message = read!(status, "_description", "description")?;
     let message = words(message.as_ref(), STATUS_BYTES_MAX, builder)?;
     let message = redaction.redact_text(&message);
-    builder.span_status(SpanStatus { code: code.unwrap_or(0).clamp(0, 2) as u8, message: &message });
+    let code = code.unwrap_or(0).clamp(0, 2) as u8;
+    builder.span_status(SpanStatus { code, message: &message });
+    if code == 0 && message.is_empty() {
+        unset.remember(status);
+    }
     Ok(())
 }
