@@ -19,6 +19,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod lane;
 pub mod pipeline;
+mod private_file;
 pub mod record;
 pub mod redact;
 pub mod settings;

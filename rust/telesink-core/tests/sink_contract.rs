@@ -49,6 +49,85 @@ fn the_sqlite_sink_keeps_the_contract() {
 }
 
 #[test]
+#[cfg(unix)]
+fn the_file_sink_keeps_the_contract() {
+    for format in ["json", "otlp"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plan = support::plan(&format!("file://{}?format={format}&rotate=never", folder.path().display()));
+        let service = folder.path().join("shop");
+        let (for_reading, for_counting, for_breaking) = (service.clone(), service.clone(), service.clone());
+
+        contract::check(Subject {
+            plan,
+            read: Some(Box::new(move || logs_in(&for_reading, format))),
+            count: Some(Box::new(move || {
+                [
+                    logs_in(&for_counting, format).len() as u64,
+                    spans_in(&for_counting),
+                    points_in(&for_counting),
+                ]
+            })),
+            break_it: Some(Box::new(move || put_folders_in_place_of_files(&for_breaking))),
+            has_ledger: false,
+        });
+    }
+}
+
+#[cfg(unix)]
+fn lines_in(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole");
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+}
+
+/// The arrays of this name in the scopes of the resources of each line.
+#[cfg(unix)]
+fn records_in(path: &Path, resources: &str, scopes: &str, records: &str) -> Vec<serde_json::Value> {
+    let of = |value: &serde_json::Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let lines = lines_in(path);
+    let scopes = lines.iter().flat_map(|line| of(line, resources)).flat_map(|resource| of(&resource, scopes));
+    scopes.flat_map(|scope| of(&scope, records)).collect()
+}
+
+#[cfg(unix)]
+fn logs_in(folder: &Path, format: &str) -> Vec<String> {
+    let path = folder.join("logs.jsonl");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    if format == "json" {
+        return lines_in(&path).iter().map(|line| text(&line["msg"])).collect();
+    }
+    let records = records_in(&path, "resourceLogs", "scopeLogs", "logRecords");
+    records.iter().map(|record| text(&record["body"]["stringValue"])).collect()
+}
+
+#[cfg(unix)]
+fn spans_in(folder: &Path) -> u64 {
+    records_in(&folder.join("traces.jsonl"), "resourceSpans", "scopeSpans", "spans").len() as u64
+}
+
+#[cfg(unix)]
+fn points_in(folder: &Path) -> u64 {
+    let metrics = records_in(&folder.join("metrics.jsonl"), "resourceMetrics", "scopeMetrics", "metrics");
+    let kinds = ["gauge", "sum", "histogram"];
+    let points = |metric: &serde_json::Value| {
+        kinds.iter().filter_map(|kind| metric[*kind]["dataPoints"].as_array()).map(Vec::len).sum::<usize>()
+    };
+    metrics.iter().map(points).sum::<usize>() as u64
+}
+
+/// Moves the files away and makes folders of their names; mending undoes both.
+#[cfg(unix)]
+fn put_folders_in_place_of_files(folder: &Path) -> Mend {
+    let (path, aside) = (folder.join("logs.jsonl"), folder.join("aside"));
+    std::fs::rename(&path, &aside).expect("moved");
+    std::fs::create_dir(&path).expect("a folder");
+    Box::new(move || {
+        std::fs::remove_dir(&path).expect("the folder is empty");
+        std::fs::rename(&aside, &path).expect("moved back");
+    })
+}
+
+#[test]
 fn a_password_in_a_file_name_is_shown_by_no_sink() {
     let text = format!("sqlite:////missing/password={SECRET}/x.db");
     let mut dsn = Dsn::parse(&text, &[], Path::new("/")).expect("a valid dsn");

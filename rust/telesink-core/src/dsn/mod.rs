@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sqlite:///relative.db` | a file relative to the base directory |
 //! | `sqlite:////absolute.db`, `sqlite:///C:/x.db` | an absolute path |
+//! | `file:///absolute/folder`, `file:relative/folder` | a folder of files |
 //! | `console://`, `console://stdout`, `console://stderr` | a stream of this process |
 //! | `memory://`, `memory://name` | a store in this process |
 //! | `null://` | nowhere |
@@ -46,6 +47,8 @@ pub use secret::Secret;
 enum Shape {
     /// A path.
     File,
+    /// A path of a folder, absolute behind `://` and relative behind a bare colon.
+    Folder,
     /// One of these words, or nothing.
     Choice(&'static [&'static str]),
     /// A name of the user's choice, or nothing.
@@ -59,8 +62,9 @@ enum Shape {
 }
 
 /// The schemes that are parsed. A new sink adds a row here beside its row in the table of sinks.
-const SHAPES: [(&str, Shape); 9] = [
+const SHAPES: [(&str, Shape); 10] = [
     ("sqlite", Shape::File),
+    ("file", Shape::Folder),
     ("postgresql", Shape::Postgres),
     ("console", Shape::Choice(&["stderr", "stdout"])),
     ("memory", Shape::Name),
@@ -72,7 +76,7 @@ const SHAPES: [(&str, Shape); 9] = [
 ];
 
 /// Schemes that later versions will have: whoever writes one has made no typing error.
-const LATER: [&str; 3] = ["file", "clickhouse", "clickhouses"];
+const LATER: [&str; 2] = ["clickhouse", "clickhouses"];
 
 /// Longest scheme that is taken for one; longer text in front of a colon may be anything.
 const SCHEME_BYTES_MAX: usize = 32;
@@ -149,7 +153,10 @@ impl Dsn {
             // A blank at the end may be escaped, and belongs to the value then.
             return Self::of_libpq_keywords(untrimmed, options, base_directory);
         }
-        let Some(body) = body else { return Err(no_slashes(&scheme, text)) };
+        let bare =
+            matches!(shape, Shape::Folder).then(|| text.split_once(':').map(|(_, tail)| tail)).flatten();
+        let has_slashes = body.is_some();
+        let Some(body) = body.or(bare) else { return Err(no_slashes(&scheme, text)) };
         if matches!(shape, Shape::Postgres) {
             return Self::of_libpq_uri(body, options, base_directory);
         }
@@ -164,6 +171,9 @@ impl Dsn {
         dsn.base_directory = base_directory.to_path_buf();
         match shape {
             Shape::File => dsn.path = target::file_path(&dsn.scheme, target, base_directory)?,
+            Shape::Folder => {
+                dsn.path = target::folder_path(&dsn.scheme, target, has_slashes, base_directory)?
+            }
             Shape::Choice(words) => dsn.host = target::choice(&dsn.scheme, target, words)?,
             Shape::Name => dsn.host = target::name(&dsn.scheme, target)?,
             Shape::Url => dsn.url = Url::parse(target, "the dsn")?,
@@ -173,6 +183,10 @@ impl Dsn {
             Shape::File => {
                 let path = percent::encode(&dsn.path.to_string_lossy(), &['%', '?', '#', '&']);
                 format!("{}:///{}", dsn.scheme, mask::mask(&path))
+            }
+            Shape::Folder => {
+                let path = percent::encode(&dsn.path.to_string_lossy(), &['%', '?', '#', '&']);
+                format!("{}://{}", dsn.scheme, mask::mask(&path))
             }
             Shape::Url => format!("{}://{}", dsn.scheme, dsn.url.masked()),
             _ => format!("{}://{}", dsn.scheme, mask::mask(&dsn.host)),

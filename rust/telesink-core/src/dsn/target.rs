@@ -43,6 +43,44 @@ pub(super) fn file_path(scheme: &str, target: &str, base_directory: &Path) -> Re
     Ok(tidy(&base_directory.join(path)))
 }
 
+/// The path of a folder: absolute behind `://`, relative to the base directory behind a bare colon.
+pub(super) fn folder_path(
+    scheme: &str,
+    target: &str,
+    has_slashes: bool,
+    base_directory: &Path,
+) -> Result<PathBuf, ConfigError> {
+    let path = percent::decode(target, "path in the dsn")?;
+    let refuse = |what: &str| {
+        let hint = format!("write {scheme}:///var/log/app (absolute) or {scheme}:logs/app (relative)");
+        Err(ConfigError::new(what.to_owned(), hint))
+    };
+    if matches!(path.as_str(), "" | "/") {
+        return refuse(&format!("{scheme}: names no folder"));
+    }
+    if path == "~" || path.starts_with("~/") || path.starts_with("/~") {
+        return refuse("the path in the dsn begins with `~`, which is not expanded");
+    }
+    if target.split_once('&').is_some_and(|(_, behind)| behind.contains('=')) {
+        return Err(ConfigError::new(
+            "the path in the dsn holds an option behind `&`",
+            "options begin with `?`; write %26 where `&` is meant",
+        ));
+    }
+    // On Windows a drive follows the third slash.
+    let path = path.strip_prefix('/').filter(|rest| mask::has_drive(rest)).unwrap_or(&path);
+    if Path::new(path).has_root() || mask::has_drive(path) {
+        return Ok(tidy(Path::new(path)));
+    }
+    if has_slashes {
+        return refuse(&format!("{scheme}:// takes no host: a path begins with a third slash"));
+    }
+    if !base_directory.is_absolute() {
+        return refuse("the path in the dsn is relative, and so is the base directory");
+    }
+    Ok(tidy(&base_directory.join(path)))
+}
+
 /// Without `.` and doubled slashes, so that two ways to write one path compare equal. `..` stays: behind a
 /// symbolic link it does not lead back.
 fn tidy(path: &Path) -> PathBuf {

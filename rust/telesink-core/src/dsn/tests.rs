@@ -119,8 +119,6 @@ fn a_relative_path_needs_an_absolute_base_directory() {
 fn schemes_of_later_versions_are_told_from_typing_errors() {
     let table = [
         ("clickhouses://pk:sk@host", "this version does not have `clickhouses://` yet"),
-        ("file:///var/log/app", "this version does not have `file://` yet"),
-        ("file:logs", "this version does not have `file://` yet"),
         ("clickhouse://db", "this version does not have `clickhouse://` yet"),
         ("clickhouses://app:pw@db/logs", "this version does not have `clickhouses://` yet"),
         ("postgre://db/logs", "unknown scheme `postgre`; did you mean `postgresql`?"),

@@ -3,6 +3,9 @@
 mod line;
 
 use crate::descriptors::Identity;
+use crate::private_file::refused;
+#[cfg(unix)]
+use crate::private_file::{check_file, check_folder};
 use crate::sinks::Entry;
 use line::line;
 use std::fs::{File, TryLockError};
@@ -195,39 +198,6 @@ fn open_private(path: &Path) -> io::Result<File> {
 fn open_private(path: &Path) -> io::Result<File> {
     let file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(refused("it is no regular file")) }
-}
-
-/// Refuses a folder in which everybody may exchange the file for another.
-#[cfg(unix)]
-fn check_folder(folder: &rustix::fs::Stat) -> io::Result<()> {
-    use rustix::fs::Mode;
-
-    let mode = Mode::from_raw_mode(folder.st_mode);
-    if mode.contains(Mode::WOTH) && !mode.contains(Mode::SVTX) {
-        return Err(refused("everybody may write to its folder, and the folder is not sticky"));
-    }
-    Ok(())
-}
-
-/// Refuses a file that somebody else may have put there, or that has another name in a place of their choice.
-#[cfg(unix)]
-fn check_file(file: &rustix::fs::Stat) -> io::Result<()> {
-    use rustix::fs::FileType;
-
-    if FileType::from_raw_mode(file.st_mode) != FileType::RegularFile {
-        return Err(refused("it is no regular file"));
-    }
-    if file.st_uid != 0 && file.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(refused("it belongs to another user"));
-    }
-    if file.st_nlink > 1 {
-        return Err(refused("it has a second name (a hard link)"));
-    }
-    Ok(())
-}
-
-fn refused(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// A server's words without control characters, cut to a bound.

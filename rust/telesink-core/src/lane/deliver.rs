@@ -219,7 +219,11 @@ impl Worker {
         if let Some((last, _)) = looked_at {
             self.stored_seq = self.stored_seq.max(last.seq);
         }
-        if outcome.refused.is_empty() && outcome.retry.is_empty() && outcome.rejected_by_server == 0 {
+        if outcome.refused.is_empty()
+            && outcome.retry.is_empty()
+            && outcome.unrouted.is_empty()
+            && outcome.rejected_by_server == 0
+        {
             self.settle(End::Delivered, &entries);
             self.spent.add(entries);
             return Vec::new();
@@ -227,6 +231,7 @@ impl Worker {
         let mut slots: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
         let mut take = |index: usize| slots.get_mut(index).and_then(Option::take);
         let again: Vec<Entry> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
+        let unrouted: Vec<Entry> = outcome.unrouted.iter().filter_map(|index| take(*index)).collect();
         let refused: Vec<Suspect> = outcome
             .refused
             .into_iter()
@@ -240,6 +245,7 @@ impl Worker {
         let rejected = delivered.split_off(delivered.len().saturating_sub(outcome.rejected_by_server));
         self.settle(End::Delivered, &delivered);
         self.settle(End::Dropped(DropCause::RejectedByServer), &rejected);
+        self.settle(End::Dropped(DropCause::Unrouted), &unrouted);
         self.bury(refused);
         again
     }

@@ -68,6 +68,43 @@ pub fn text(unix_nano: u64) -> String {
     Timestamp::from_nanosecond(i128::from(unix_nano)).map(|time| time.to_string()).unwrap_or_default()
 }
 
+/// Appends the time in UTC with all nine digits, `2026-01-31T12:00:00.123456789Z`, as a line of a log has it.
+pub fn write_utc(out: &mut Vec<u8>, unix_nano: u64) {
+    let (seconds, nanos) = (unix_nano / 1_000_000_000, unix_nano % 1_000_000_000);
+    let (year, month, day) = date(seconds / 86_400);
+    let in_day = seconds % 86_400;
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    put(&mut text[..4], year);
+    put(&mut text[5..7], month);
+    put(&mut text[8..10], day);
+    put(&mut text[11..13], in_day / 3_600);
+    put(&mut text[14..16], in_day / 60 % 60);
+    put(&mut text[17..19], in_day % 60);
+    put(&mut text[20..29], nanos);
+    out.extend_from_slice(&text);
+}
+
+/// Writes a number into all of `digits`, with zeros in front.
+fn put(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01: the way back of [`days`].
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let era = days / 146_097;
+    let in_era = days % 146_097;
+    let year = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
+    let in_year = in_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * in_year + 2) / 153;
+    let day = in_year - (153 * month + 2) / 5 + 1;
+    let is_next_year = month >= 10;
+    (era * 400 + year + u64::from(is_next_year), if is_next_year { month - 9 } else { month + 3 }, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +129,19 @@ mod tests {
             let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z");
             prop_assert!(usual(text.as_bytes()).is_some());
             prop_assert_eq!(usual(text.as_bytes()), any_form(&text));
+        });
+    }
+
+    #[test]
+    fn a_time_is_written_as_the_library_writes_it_and_read_back_the_same() {
+        use proptest::prelude::*;
+        proptest!(|(nanos in 0_u64..i64::MAX as u64)| {
+            let mut out = Vec::new();
+            write_utc(&mut out, nanos);
+            let written = String::from_utf8(out).expect("ascii");
+            let library = Timestamp::from_nanosecond(i128::from(nanos)).expect("a time");
+            prop_assert_eq!(&written, &format!("{library:.9}"));
+            prop_assert_eq!(any_form(&written), Some(nanos));
         });
     }
 

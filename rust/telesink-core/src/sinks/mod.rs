@@ -1,6 +1,17 @@
 //! Sinks: one destination each, used by one thread. A sink knows nothing of queues, retries or threads.
 
 pub mod console;
+#[cfg(unix)]
+pub mod file;
+#[cfg(not(unix))]
+mod file {
+    use crate::{dsn::Dsn, error::ConfigError, sinks::SinkPlan};
+
+    pub(super) fn plan(_dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
+        let hint = "use sqlite:///app.db";
+        Err(ConfigError::new("file:// needs a Unix system: it opens files relative to folders", hint))
+    }
+}
 pub mod inspect;
 pub mod langfuse;
 pub mod memory;
@@ -150,6 +161,8 @@ pub struct Outcome {
     /// So many entries at the end of the batch were not offered to the destination yet, because the encoded batch was
     /// more than one request may hold: they are offered next, without a pause. Indexes above name none of them.
     pub unsent: usize,
+    /// Indexes of records that the sink does not keep, because it was told not to; counted as `unrouted`.
+    pub unrouted: Vec<usize>,
     /// The destination took the rest of the batch as a whole, and says that it rejected so many of its records
     /// without saying which.
     pub rejected_by_server: usize,
@@ -239,8 +252,9 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 9] = [
+const SINKS: [(&str, Planner); 10] = [
     ("sqlite", sqlite::plan),
+    ("file", file::plan),
     ("postgresql", postgres::plan),
     ("console", console::plan),
     ("memory", memory::plan),

@@ -16,7 +16,7 @@ mod signals;
 mod style;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(in crate::sinks) mod text;
 mod trace;
 
 use super::{Batch, Outcome, Route, Sink, SinkFactory, SinkPlan};

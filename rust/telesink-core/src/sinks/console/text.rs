@@ -14,13 +14,13 @@ pub(super) fn is_unsafe(character: char) -> bool {
 
 /// Appends `text` on one line: `\n`, `\r`, `\t`, and `\u{001b}` for every other unsafe character. Backslashes
 /// stay as they are, because a message is for people.
-pub(super) fn push_escaped(out: &mut Vec<u8>, text: &str) {
+pub(in crate::sinks) fn push_escaped(out: &mut Vec<u8>, text: &str) {
     replace(out, text, is_unsafe, push_escape);
 }
 
 /// Appends a key or a value. It is quoted where it would not end at the next space or could be read in two ways;
 /// within quotes a backslash and a quote have a backslash in front.
-pub(super) fn push_token(out: &mut Vec<u8>, text: &str, ellipsis: &str) {
+pub(in crate::sinks) fn push_token(out: &mut Vec<u8>, text: &str, ellipsis: &str) {
     let is_plain = |character: char| {
         !matches!(character, '=' | '"' | '\'' | '\\') && !character.is_whitespace() && !is_unsafe(character)
     };
@@ -62,7 +62,7 @@ pub(super) fn cut(text: &str, chars_max: usize) -> (&str, bool) {
 }
 
 /// Appends anything that can be displayed.
-pub(super) fn push(out: &mut Vec<u8>, text: impl Display) {
+pub(in crate::sinks) fn push(out: &mut Vec<u8>, text: impl Display) {
     let result = write!(out, "{text}");
     debug_assert!(result.is_ok(), "a Vec takes everything");
 }

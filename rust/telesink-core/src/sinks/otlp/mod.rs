@@ -5,7 +5,7 @@ mod environment;
 mod json;
 mod options;
 mod reply;
-mod request;
+pub(in crate::sinks) mod request;
 mod signal;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ pub(super) const BYTES_LIMIT: usize = 64 << 20;
 
 /// How requests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::sinks) enum Encoding {
     Protobuf,
     Json,
 }
@@ -30,14 +30,14 @@ impl Encoding {
 
 /// What was put into a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Built {
+pub(in crate::sinks) struct Built {
     /// So many entries from the front of the batch; none if the first one alone is beyond [`BYTES_LIMIT`].
-    pub(super) count: usize,
+    pub(in crate::sinks) count: usize,
 }
 
 /// Writes as many entries as `bytes_max` holds into `out`, which is emptied first; at least one, unless it is beyond
 /// [`BYTES_LIMIT`] alone.
-pub(super) fn build(
+pub(in crate::sinks) fn build(
     signal: Signal,
     encoding: Encoding,
     batch: &Batch<'_>,
