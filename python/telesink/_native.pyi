@@ -10,12 +10,14 @@ __all__ = [
     "SQLITE_VERSION",
     "VERSION",
     "ContextFields",
+    "FileAppender",
     "FlushTicket",
     "Inspection",
     "Pipeline",
     "Prune",
     "RedactionSet",
     "Signals",
+    "UsageCounters",
     "after_fork_in_parent",
     "before_fork",
     "check_langfuse",
@@ -25,6 +27,7 @@ __all__ = [
     "current_ids",
     "describe_sink",
     "dsn_identity",
+    "folder_name",
     "fork_detection",
     "new_span_ids",
     "parse_bytes",
@@ -248,6 +251,50 @@ class ContextFields:
     def as_dict(self) -> dict[str, Any]:
         """Give the fields back as they were when they were bound, as a new dict."""
 
+@final
+class FileAppender:
+    """Appends ready-made lines to the files of services, beside sinks of this and other processes."""
+
+    def __new__(
+        cls, dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]
+    ) -> Self:
+        """Read a ``file:`` DSN; open nothing. Raises ``ConfigError``."""
+    def append(self, service: str, signal: str, lines: Sequence[str]) -> int:
+        """Append lines without their ends; answer how many are in the file.
+
+        Raises ``TelesinkError`` if none is.
+        """
+    def close(self) -> None:
+        """Close the files; the next line opens them again. Raises ``TelesinkError``."""
+
+@final
+class UsageCounters:
+    """Counters of tokens, costs and tool calls by server."""
+
+    def __new__(cls) -> Self:
+        """Begin with none."""
+    def add(self, server: str, tokens: tuple[int, int, int], cost: tuple[int, int, int, int]) -> None:
+        """Add what one call of a model has used."""
+    def add_tool_call(self, server: str, tool: str, input_tokens: int, output_tokens: int) -> None:
+        """Count a call of a tool."""
+    def reset(self, server: str | None = None) -> None:
+        """Set the counters of a server, or of all, back to zero."""
+    def reset_cost(self, server: str | None = None) -> None:
+        """Set the costs alone back to zero."""
+    def remove(self, server: str) -> None:
+        """Forget a server."""
+    def restore(
+        self,
+        server: str,
+        tokens: tuple[int, ...],
+        cost: tuple[int, ...],
+        tools: Mapping[str, tuple[int, ...]],
+        minutes: Sequence[tuple[int, tuple[int, ...]]],
+    ) -> None:
+        """Put counters of before under those of now."""
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """Return the counters as they are now, by server."""
+
 def after_fork_in_parent() -> None:
     """Let the threads of the lanes go on, also after a fork that failed."""
 
@@ -278,6 +325,9 @@ def describe_sink(sink: Mapping[str, Any]) -> dict[str, Any]:
 
 def dsn_identity(dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]) -> int:
     """Tell two DSNs apart by an opaque number: equal for the same target and options."""
+
+def folder_name(service: str) -> str:
+    """Return the name of the folder that holds the files of a service."""
 
 def fork_detection() -> str:
     """Say how the child of a fork is noticed that ran no hooks: ``wiped page`` or ``process id``."""

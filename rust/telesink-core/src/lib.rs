@@ -27,3 +27,4 @@ pub mod sinks;
 pub mod stats;
 mod sync;
 mod tls;
+pub mod usage;

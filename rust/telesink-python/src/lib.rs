@@ -4,6 +4,7 @@ mod capture;
 mod edge;
 mod errors;
 mod ffi;
+mod files;
 mod flush_ticket;
 mod handle;
 mod inspection;
@@ -18,6 +19,7 @@ mod sources;
 mod sqlite_calls;
 mod sqlite_locks;
 mod tables;
+mod usage;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -55,12 +57,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capture::context::ContextFields>()?;
+    module.add_class::<files::FileAppender>()?;
     module.add_class::<flush_ticket::FlushTicket>()?;
     module.add_class::<handle::Pipeline>()?;
     module.add_class::<inspection::Inspection>()?;
     module.add_class::<redaction::RedactionSet>()?;
     module.add_class::<signals::Signals>()?;
-    module.add_class::<tables::Prune>()
+    module.add_class::<tables::Prune>()?;
+    module.add_class::<usage::UsageCounters>()
 }
 
 fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -72,6 +76,7 @@ fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
         function!(capture::set_span_getter, module)?,
         #[cfg(feature = "failpoints")]
         function!(edge::failpoints::arm_failpoint, module)?,
+        function!(files::folder_name, module)?,
         function!(inspection::describe_sink, module)?,
         function!(inspection::replay, module)?,
         function!(langfuse::check_langfuse, module)?,

@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -261,11 +261,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// Looks after a folder once, on this thread; for those who are about to end or to test.
-pub(super) fn look_after_once(root: &Path, rules: &Rules) -> io::Result<()> {
-    let state =
-        State { rules: rules.clone(), is_ending: false, has_work: false, to_sync: Vec::new(), notice: None };
-    Shared { root: root.to_path_buf(), state: Mutex::new(state), wake: Condvar::new() }.look_after(rules)
 }

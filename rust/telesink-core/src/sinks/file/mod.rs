@@ -14,7 +14,9 @@
 //! | `prefix_env` | a variable | whose value stands in front of each line of `glog` |
 
 mod active;
+mod appender;
 mod failure;
+mod files;
 mod folder;
 mod glog;
 mod keeper;
@@ -29,6 +31,7 @@ mod stamp;
 mod switches;
 mod text;
 
+pub use appender::Appender;
 pub use name::folder_name;
 
 use super::SinkPlan;

@@ -1,12 +1,11 @@
 //! The sink of one lane: sorts a batch by service and signal, and appends each part to its file.
 
 use super::active::Lines;
-use super::keeper::Keeper;
+use super::files::Files;
 use super::route::service_of_resource;
-use super::rules::Rules;
-use super::services::{SERVICES_MAX, Services};
-use super::switches::{Switches, index_of};
-use super::{Fsync, Options, SIGNALS, failure, line};
+use super::services::SERVICES_MAX;
+use super::switches::index_of;
+use super::{Options, line};
 use crate::error::WriteError;
 use crate::record::{Record, Signal};
 use crate::sinks::otlp::request::{self, Encoding};
@@ -26,12 +25,7 @@ const BUFFER_BYTES_KEPT: usize = 1 << 20;
 
 /// Appends lines; see the module.
 pub(super) struct FileSink {
-    options: Options,
-    rules: Rules,
-    services: Services,
-    switches: Switches,
-    /// From the first batch on.
-    keeper: Option<Keeper>,
+    files: Files,
     lines: Lines,
     /// Records that went to the default service because there are too many others.
     rerouted: u64,
@@ -46,15 +40,7 @@ struct Part {
 
 impl FileSink {
     pub(super) fn new(options: Options) -> Self {
-        Self {
-            rules: options.rules.clone(),
-            services: Services::default(),
-            switches: Switches::new(options.settings.clone()),
-            keeper: None,
-            lines: Lines::default(),
-            rerouted: 0,
-            options,
-        }
+        Self { files: Files::new(options), lines: Lines::default(), rerouted: 0 }
     }
 
     /// Sorts a batch. Records of one service mostly come together, and mostly there is but one.
@@ -80,23 +66,24 @@ impl FileSink {
         entry: &Entry,
         of_resources: &mut HashMap<u32, usize>,
     ) -> usize {
-        let named = self.options.keys.service_of(entry);
-        let is_known = |name: &str| self.options.services.as_ref().is_none_or(|known| known.contains(name));
+        let named = self.files.options.keys.service_of(entry);
+        let is_known =
+            |name: &str| self.files.options.services.as_ref().is_none_or(|known| known.contains(name));
         if let Some(name) = named.filter(|name| is_known(name)) {
-            if let Some(number) = self.services.number(&name) {
+            if let Some(number) = self.files.services.number(&name) {
                 return number;
             }
             self.rerouted += 1;
             return self.default_service(batch);
         }
-        if self.options.service.is_some() {
+        if self.files.options.service.is_some() {
             return self.default_service(batch);
         }
         let header = entry.record.header();
         if let Some(number) = of_resources.get(&header.resource) {
             return *number;
         }
-        let number = match self.services.number(&service_of_resource(batch, &header)) {
+        let number = match self.files.services.number(&service_of_resource(batch, &header)) {
             Some(number) => number,
             None => {
                 self.rerouted += 1;
@@ -108,9 +95,9 @@ impl FileSink {
     }
 
     fn default_service(&mut self, batch: &Batch<'_>) -> usize {
-        match &self.options.service {
-            Some(service) => self.services.number_of_default(service),
-            None => self.services.number_of_default(&batch.tables.resource().service_name),
+        match &self.files.options.service {
+            Some(service) => self.files.services.number_of_default(service),
+            None => self.files.services.number_of_default(&batch.tables.resource().service_name),
         }
     }
 
@@ -121,7 +108,7 @@ impl FileSink {
         part: &Part,
         outcome: &mut Outcome,
     ) -> (usize, Option<io::Error>) {
-        let as_otlp = part.signal != Signal::Log || matches!(self.options.layout, Layout::Otlp);
+        let as_otlp = part.signal != Signal::Log || matches!(self.files.options.layout, Layout::Otlp);
         let result =
             if as_otlp { self.append_otlp(batch, part, outcome) } else { self.append_lines(batch, part) };
         self.lines.clear();
@@ -135,7 +122,7 @@ impl FileSink {
         for (place, index) in part.indexes.iter().enumerate() {
             let entry = &batch.entries[*index];
             let logger = scopes.get(entry.record.header().scope as usize).map_or("", |scope| &scope.name);
-            line::write(&mut self.lines.text, &self.options.layout, &entry.log(), logger);
+            line::write(&mut self.lines.text, &self.files.options.layout, &entry.log(), logger);
             self.lines.end();
             let is_last = place + 1 == part.indexes.len();
             if is_last || self.lines.text.len() >= PIECE_BYTES {
@@ -187,48 +174,9 @@ impl FileSink {
 
     /// Appends the lines that are ready, and empties them. Answers how many are stored.
     fn put(&mut self, part: &Part, now_unix_nano: u64) -> (usize, Option<io::Error>) {
-        let signal = index_of(part.signal);
-        let (folder, file) = match self.services.file(&self.options.root, part.service, signal) {
-            Ok(found) => found,
-            Err(error) => return (0, Some(error)),
-        };
-        let appended = file.append(folder, &self.lines, &self.rules, now_unix_nano);
+        let result = self.files.append(part.service, index_of(part.signal), &self.lines, now_unix_nano);
         self.lines.clear();
-        let mut error = appended.error;
-        if error.is_none() && self.options.fsync == Fsync::Batch {
-            error = file.sync().err();
-        }
-        if let Some(keeper) = &self.keeper {
-            if self.options.fsync == Fsync::Interval
-                && let Some(copy) = file.to_sync()
-            {
-                keeper.sync_soon(copy);
-            }
-            if appended.has_rotated {
-                keeper.look(&self.rules);
-            }
-        }
-        // Not durable is not stored, where that was asked for.
-        let is_stored = error.is_none() || self.options.fsync != Fsync::Batch;
-        (if is_stored { appended.lines } else { 0 }, error)
-    }
-
-    /// Follows the settings file and starts the keeper. Answers what there is to tell.
-    fn prepare(&mut self) -> Option<String> {
-        let notice = match self.switches.refresh() {
-            Ok(false) => None,
-            Ok(true) => {
-                self.rules = self.switches.rules(&self.options.rules);
-                if let Some(keeper) = &self.keeper {
-                    keeper.look(&self.rules);
-                }
-                None
-            }
-            Err(text) => Some(text),
-        };
-        let (root, rules) = (&self.options.root, &self.rules);
-        let keeper = self.keeper.get_or_insert_with(|| Keeper::start(root.clone(), rules.clone()));
-        notice.or_else(|| keeper.take_notice())
+        result
     }
 }
 
@@ -238,12 +186,12 @@ impl Sink for FileSink {
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
-        let mut outcome = Outcome { notice: self.prepare(), ..Outcome::default() };
+        let mut outcome = Outcome { notice: self.files.prepare(), ..Outcome::default() };
         let rerouted_before = self.rerouted;
         let mut first_error = None;
         let mut stored = 0;
         for part in self.split(batch) {
-            if !self.switches.is_on(self.services.name(part.service), part.signal) {
+            if !self.files.switches.is_on(self.files.services.name(part.service), part.signal) {
                 outcome.unrouted.extend(part.indexes);
                 continue;
             }
@@ -251,12 +199,8 @@ impl Sink for FileSink {
             stored += count;
             outcome.retry.extend_from_slice(&part.indexes[count..]);
             if let Some(error) = error {
-                let file = format!(
-                    "{}.jsonl of {}",
-                    SIGNALS[index_of(part.signal)],
-                    self.services.name(part.service)
-                );
-                first_error.get_or_insert_with(|| failure::judge(&self.options.target, &file, &error));
+                let signal = index_of(part.signal);
+                first_error.get_or_insert_with(|| self.files.judge(part.service, signal, &error));
             }
         }
         outcome.retry.sort_unstable();
@@ -278,14 +222,6 @@ impl Sink for FileSink {
     }
 
     fn close(&mut self) -> Result<(), WriteError> {
-        let mut result = Ok(());
-        if self.options.fsync != Fsync::Never {
-            for file in self.services.open_files() {
-                result = result.and(file.sync());
-            }
-        }
-        self.services = Services::default();
-        self.keeper = None;
-        result.map_err(|error| failure::judge(&self.options.target, "files", &error))
+        self.files.close()
     }
 }
