@@ -172,7 +172,7 @@ impl Dsn {
         match shape {
             Shape::File => dsn.path = target::file_path(&dsn.scheme, target, base_directory)?,
             Shape::Folder => {
-                dsn.path = target::folder_path(&dsn.scheme, target, has_slashes, base_directory)?
+                dsn.path = target::folder_path(&dsn.scheme, target, has_slashes, base_directory)?;
             }
             Shape::Choice(words) => dsn.host = target::choice(&dsn.scheme, target, words)?,
             Shape::Name => dsn.host = target::name(&dsn.scheme, target)?,

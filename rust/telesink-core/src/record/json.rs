@@ -178,6 +178,30 @@ pub fn write_attributes(out: &mut Vec<u8>, view: &LogView<'_>) {
     out.push(b'}');
 }
 
+/// Appends the attributes of a record as further members of an object that has some already, whose names are `taken`.
+/// Answers false, with nothing appended, if one of the attributes has such a name.
+pub fn append_attributes(out: &mut Vec<u8>, view: &LogView<'_>, taken: &[&str]) -> bool {
+    let start = out.len();
+    let kinds = taken.iter().fold(0_u64, |kinds, name| kinds | 1 << kind_of(name));
+    let mut names = Names::default();
+    for part in view.parts() {
+        for field in Fields::new(part) {
+            if let (ATTRIBUTES, Wire::Bytes(message)) = field {
+                let (key, value) = pair(message);
+                if kinds & 1 << kind_of(key) != 0 && taken.contains(&key) {
+                    out.truncate(start);
+                    return false;
+                }
+                if names.count == 0 {
+                    out.push(b',');
+                }
+                write_pair(out, &mut names, key, value, 0);
+            }
+        }
+    }
+    true
+}
+
 fn write_double(out: &mut Vec<u8>, number: f64) {
     if number.is_finite() {
         out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());

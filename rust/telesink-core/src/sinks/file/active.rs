@@ -73,7 +73,7 @@ pub(super) struct ActiveFile {
     signal: &'static str,
     name: String,
     open: Option<(File, Option<Identity>)>,
-    /// Whether something was written since [`ActiveFile::to_sync`].
+    /// Whether something was written since [`ActiveFile::take_unsynced`].
     is_dirty: bool,
 }
 
@@ -120,7 +120,7 @@ impl ActiveFile {
                 Ok(Step::Written) => moves = 0,
                 Ok(Step::Moved) if moves < MOVES_MAX => self.let_go(),
                 Ok(Step::Moved) => {
-                    appended.error = Some(io::Error::other("it is moved away again and again"))
+                    appended.error = Some(io::Error::other("it is moved away again and again"));
                 }
                 Err(error) => appended.error = Some(error),
             }
@@ -143,19 +143,16 @@ impl ActiveFile {
         if self.open.as_ref().is_some_and(|(file, identity)| Identity::of(file) != *identity) {
             self.let_go();
         }
-        let (file, identity) = match &self.open {
-            Some((file, identity)) => (file, *identity),
-            None => {
-                let file = folder.append_to(&self.name)?;
-                let identity = Identity::of(&file);
-                let (file, identity) = self.open.insert((file, identity));
-                (&*file, *identity)
-            }
-        };
+        if self.open.is_none() {
+            let file = folder.append_to(&self.name)?;
+            let identity = Identity::of(&file);
+            self.open = Some((file, identity));
+        }
+        let Some((file, identity)) = &self.open else { return Ok(Step::Moved) };
         // No fork while the lock is held: the child would hold it too.
         let _inside = fork::enter();
         let locked = Locked::new(file)?;
-        if folder.is_file_elsewhere(&self.name, identity) {
+        if folder.is_file_elsewhere(&self.name, *identity) {
             return Ok(Step::Moved);
         }
         let found = file.metadata()?;
@@ -197,7 +194,7 @@ impl ActiveFile {
     }
 
     /// A copy of the file if it holds something that is not durable yet and was not handed out before.
-    pub(super) fn to_sync(&mut self) -> Option<File> {
+    pub(super) fn take_unsynced(&mut self) -> Option<File> {
         if !std::mem::take(&mut self.is_dirty) {
             return None;
         }

@@ -69,7 +69,7 @@ impl Files {
         }
         if let Some(keeper) = &self.keeper {
             if self.options.fsync == Fsync::Interval
-                && let Some(copy) = file.to_sync()
+                && let Some(copy) = file.take_unsynced()
             {
                 keeper.sync_soon(copy);
             }

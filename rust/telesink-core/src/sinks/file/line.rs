@@ -3,7 +3,7 @@
 use super::glog::{self, Glog};
 use super::text::{LINE_BYTES_MAX, push_bounded, push_text};
 use crate::record::iso::write_utc;
-use crate::record::json::{write_hex, write_object, write_str};
+use crate::record::json::{append_attributes, write_hex, write_object, write_str, write_value};
 use crate::record::value::Value;
 use crate::record::view::LogView;
 use crate::sinks::console::text::push_token;
@@ -46,38 +46,29 @@ fn write_json(out: &mut Vec<u8>, view: &LogView<'_>, logger: &str) {
     write_str(out, &view.message());
     let origin = Origin::of(view);
     let own = origin.pairs(view, logger);
-    let is_own = |key: &str| OWN.contains(&key) || own.clone().any(|(name, _)| name == key);
-    // Names that collide are rare: whether there are any is looked at first.
-    if view.attributes().any(|(key, _)| is_own(key)) {
-        let renamed: Vec<(Cow<'_, str>, Value<'_>)> = view
-            .attributes()
-            .map(|(key, value)| match is_own(key) {
-                true => (Cow::Owned(format!("{RENAMED}{key}")), value),
-                false => (Cow::Borrowed(key), value),
-            })
-            .collect();
-        push_members(
-            out,
-            renamed
-                .iter()
-                .map(|(key, value)| (key.as_ref(), *value))
-                .chain(own.map(|(key, value)| (key, value))),
-        );
-    } else {
-        push_members(out, view.attributes().chain(own));
-    }
-}
-
-/// Writes pairs as further members of the object that was begun, and its end.
-fn push_members<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, Value<'a>)>) {
-    let start = out.len();
-    write_object(out, pairs);
-    if out[start..] == *b"{}" {
-        out.truncate(start);
+    let mut taken = [""; 7];
+    let names = OWN.into_iter().chain(own.clone().map(|(name, _)| name));
+    taken.iter_mut().zip(names).for_each(|(place, name)| *place = name);
+    if append_attributes(out, view, &taken) {
+        for (name, value) in own {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            write_value(out, value);
+        }
         out.push(b'}');
-    } else {
-        out[start] = b',';
+        return;
     }
+    let renamed = |key| -> Cow<'_, str> {
+        if taken.contains(&key) { format!("{RENAMED}{key}").into() } else { key.into() }
+    };
+    let mut pairs: Vec<(Cow<'_, str>, Value<'_>)> =
+        view.attributes().map(|(key, value)| (renamed(key), value)).collect();
+    pairs.extend(own.map(|(name, value)| (name.into(), value)));
+    let start = out.len();
+    write_object(out, pairs.iter().map(|(key, value)| (key.as_ref(), *value)));
+    // A further part of the object that was begun: there is at least one attribute in it.
+    out[start] = b',';
 }
 
 /// Ids as text, for the pairs that say where a record comes from.

@@ -10,6 +10,8 @@ const NAME_BYTES_MAX: usize = 100;
 /// The service of records that say nothing about theirs.
 pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// Names that mean a device on Windows, with any ending.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
@@ -29,7 +31,8 @@ pub fn folder_name(service: &str) -> String {
         if is_plain {
             name.push(char::from(byte));
         } else {
-            name.push_str(&format!("%{byte:02X}"));
+            name.push('%');
+            name.extend([byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])));
         }
     }
     if name.len() <= NAME_BYTES_MAX {

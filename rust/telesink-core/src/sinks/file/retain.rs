@@ -130,7 +130,8 @@ mod tests {
 
         let doomed = too_much(all, 40, &rules);
 
-        let places: Vec<_> = doomed.iter().map(|(place, file)| (*place, left(&[file.clone()])[0])).collect();
+        let places: Vec<_> =
+            doomed.iter().map(|(place, file)| (*place, left(std::slice::from_ref(file))[0])).collect();
         assert_eq!(places, [("a", 5), ("b", 3)]);
     }
 }

@@ -48,12 +48,13 @@ impl Keys {
 /// Texts, numbers and truth values name a service; an empty text, a list or a map does not.
 fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Value::Str("") => None,
-        Value::Str(text) => Some(Cow::Borrowed(&text[..text.floor_char_boundary(SERVICE_BYTES_MAX)])),
+        Value::Str(text) if !text.is_empty() => {
+            Some(Cow::Borrowed(&text[..text.floor_char_boundary(SERVICE_BYTES_MAX)]))
+        }
         Value::Int(number) => Some(number.to_string().into()),
         Value::Double(number) => Some(number.to_string().into()),
         Value::Bool(is_true) => Some(is_true.to_string().into()),
-        Value::Null | Value::Bytes(_) | Value::List(_) | Value::Map(_) => None,
+        Value::Str(_) | Value::Null | Value::Bytes(_) | Value::List(_) | Value::Map(_) => None,
     }
 }
 

@@ -115,7 +115,7 @@ fn rotation(text: &str) -> Option<(Option<u64>, Option<Duration>)> {
                 bytes = Some(size);
             }
             Word::Duration(length) if length >= ROTATE_PERIOD_MIN && period.is_none() => {
-                period = Some(length)
+                period = Some(length);
             }
             _ => return None,
         }
@@ -133,7 +133,7 @@ fn kept(text: &str) -> Option<Kept> {
     for part in text.split(',') {
         match word(part.trim())? {
             Word::Count(count) if (1..=KEEP_FILES_MAX).contains(&count) && files.is_none() => {
-                files = Some(count)
+                files = Some(count);
             }
             Word::Duration(length) if !length.is_zero() && length <= KEEP_AGE_MAX && age.is_none() => {
                 age = Some(length);

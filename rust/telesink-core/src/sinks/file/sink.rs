@@ -83,12 +83,9 @@ impl FileSink {
         if let Some(number) = of_resources.get(&header.resource) {
             return *number;
         }
-        let number = match self.files.services.number(&service_of_resource(batch, &header)) {
-            Some(number) => number,
-            None => {
-                self.rerouted += 1;
-                return self.default_service(batch);
-            }
+        let Some(number) = self.files.services.number(&service_of_resource(batch, &header)) else {
+            self.rerouted += 1;
+            return self.default_service(batch);
         };
         of_resources.insert(header.resource, number);
         number

@@ -61,7 +61,7 @@ mod tests {
             let mut out = b"before".to_vec();
 
             push_bounded(&mut out, LINE_BYTES_MAX, |out| {
-                out.extend_from_slice("é".repeat(length).as_bytes())
+                out.extend_from_slice("é".repeat(length).as_bytes());
             });
 
             let line = std::str::from_utf8(&out[b"before".len()..]).expect("whole characters");
