@@ -2,14 +2,13 @@
 
 import gzip
 import json
-import os
 import re
 
 _ROTATED = re.compile(r"\w+-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}\.jsonl(\.gz)?")
 
 
 def files_in(folder, signal="logs"):
-    """The paths of a signal's files, oldest first; a plain one whose compressed form is there is no file more."""
+    """The paths of a signal's files, oldest first; one that is there plain and compressed counts once."""
     names = [path.name for path in folder.iterdir()]
     rotated = [name for name in names if name.startswith(f"{signal}-") and _ROTATED.fullmatch(name)]
     kept = sorted(name for name in rotated if f"{name}.gz" not in rotated)
@@ -19,7 +18,13 @@ def files_in(folder, signal="logs"):
 
 def raw_lines(path):
     """The lines of a file, and what stands behind the last of them."""
-    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        # Compressed since it was listed.
+        path = path.with_name(f"{path.name}.gz")
+        content = path.read_bytes()
+    content = gzip.decompress(content) if path.suffix == ".gz" else content
     *lines, rest = content.split(b"\n")
     return lines, rest
 
@@ -35,4 +40,4 @@ def lines_in(folder, signal="logs"):
 
 def mode_of(path):
     """The permissions, as people write them."""
-    return oct(os.stat(path, follow_symlinks=False).st_mode & 0o7777)
+    return oct(path.lstat().st_mode & 0o7777)

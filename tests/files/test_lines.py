@@ -1,4 +1,4 @@
-"""What stands in the files: one object a line for logs, lines of OTLP's JSON for spans and metrics, text where asked."""
+"""What stands in the files: an object a line for logs, OTLP's JSON for spans and metrics, text if asked."""
 
 import json
 import logging
@@ -95,7 +95,9 @@ def test_logs_as_lines_of_otlp_hold_many_records_with_resource_and_scope(folder)
     [line] = lines_in(folder.path / "shop")
     [resource] = line["resourceLogs"]
     [scope] = resource["scopeLogs"]
-    assert {"key": "service.name", "value": {"stringValue": "pytest"}}.keys() == resource["resource"]["attributes"][0].keys()
+    assert {"key": "service.name", "value": {"stringValue": "pytest"}}.keys() == resource["resource"][
+        "attributes"
+    ][0].keys()
     assert scope["scope"]["name"] == "cart"
     assert [record["body"]["stringValue"] for record in scope["logRecords"]] == ["line 0", "line 1", "line 2"]
     assert isinstance(scope["logRecords"][0]["timeUnixNano"], str)
@@ -123,7 +125,9 @@ def test_S3_20_a_line_of_glog_has_prefix_letter_time_place_message_and_fields(fo
     assert found[0][3][:4] == datetime.now().astimezone().strftime("%m%d")
 
 
-def test_S3_21_the_prefix_is_the_value_of_a_variable_and_the_subject_stands_before_the_message(folder, monkeypatch):
+def test_S3_21_the_prefix_is_the_value_of_a_variable_and_the_subject_stands_before_the_message(
+    folder, monkeypatch
+):
     monkeypatch.setenv("JOB_NAME", "job 7\n")
     logger, pipeline = folder.logger("service=shop&format=glog&prefix_env=JOB_NAME")
 
@@ -176,7 +180,9 @@ def test_logfmt_quotes_what_could_be_read_in_two_ways(folder):
 def test_S4_26_what_reaches_the_files_is_redacted(folder):
     logger, pipeline = folder.logger()
 
-    logger.info("Authorization: Bearer abc.def.ghi", extra={"password": "hunter2", "headers": {"api_key": "k-1"}})
+    logger.info(
+        "Authorization: Bearer abc.def.ghi", extra={"password": "hunter2", "headers": {"api_key": "k-1"}}
+    )
     logger.info("password=hunter2 and token: t0ps3cret")
     assert pipeline.flush(10)
 
@@ -199,7 +205,9 @@ def test_S4_26_secrets_that_are_added_later_reach_every_logger(folder):
     assert second["msg"] == "the word is [REDACTED]"
 
 
-@pytest.mark.parametrize("option", ["format=xml", "fsync=always", "rotate=0", "keep=0", "compress=zip", "servic=x"])
+@pytest.mark.parametrize(
+    "option", ["format=xml", "fsync=always", "rotate=0", "keep=0", "compress=zip", "servic=x"]
+)
 def test_an_option_that_cannot_be_taken_is_an_error_that_names_it(folder, option):
     with pytest.raises(telesink.ConfigError, match=option.partition("=")[0]):
         folder.open(option)

@@ -1,4 +1,4 @@
-"""Where files are made, and where they are not: names, links, other people's folders, full disks, moved files."""
+"""Where files are made and where not: names, links, folders of others, full disks, moved files."""
 
 import gzip
 import os
@@ -109,7 +109,9 @@ def test_S9_a_fifo_in_place_of_a_file_is_left_alone_at_once(folder):
 
 
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
-def test_S8_files_are_private_whatever_the_umask_and_what_is_there_keeps_its_mode(run_python, tmp_path, umask):
+def test_S8_files_are_private_whatever_the_umask_and_what_is_there_keeps_its_mode(
+    run_python, tmp_path, umask
+):
     code = """
 import logging, os, sys, telesink
 os.umask(int(sys.argv[1], 8))
@@ -233,7 +235,7 @@ def test_a_descriptor_that_the_program_has_closed_is_not_written_to(folder, tmp_
     logger, pipeline = folder.logger()
     logger.info("before")
     assert pipeline.flush(10)
-    active = os.stat(folder.path / "shop" / "logs.jsonl")
+    active = (folder.path / "shop" / "logs.jsonl").stat()
 
     victim = None
     for number in range(3, 200):
@@ -267,7 +269,8 @@ def test_a_compressed_file_can_be_read_by_everybodys_tools(folder):
         from waiting import wait_until
 
         wait_until(
-            lambda: not list((folder.path / "shop").glob("logs-*.jsonl")), "the rest is compressed by the next one"
+            lambda: not list((folder.path / "shop").glob("logs-*.jsonl")),
+            "the rest is compressed by the next one",
         )
     for path in (folder.path / "shop").glob("*.gz"):
         assert gzip.decompress(path.read_bytes()).endswith(b"\n")

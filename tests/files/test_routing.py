@@ -227,7 +227,9 @@ def test_S4_11_a_folder_without_a_parent_says_to_make_it_and_the_same_dsn_twice_
 
 def test_S4_12_a_level_that_any_sink_takes_is_enabled(folder):
     log = logging.getLogger("cart")
-    telesink.install_logging([f"file://{folder.path}?service=shop&level=DEBUG", "memory://?level=ERROR"], level="DEBUG")
+    telesink.install_logging(
+        [f"file://{folder.path}?service=shop&level=DEBUG", "memory://?level=ERROR"], level="DEBUG"
+    )
 
     assert log.isEnabledFor(logging.DEBUG)
     log.debug("low")

@@ -1,6 +1,5 @@
 """Several processes in one folder, some of them killed: what was written is there, whole and once."""
 
-import os
 import random
 import signal
 import subprocess
@@ -43,7 +42,9 @@ class Writers:
 
 
 @pytest.mark.slow
-def test_S12_four_processes_that_are_killed_200_times_while_they_rotate_tear_lose_and_double_no_line(tmp_path):
+def test_S12_four_processes_that_are_killed_200_times_while_they_rotate_tear_lose_and_double_no_line(
+    tmp_path,
+):
     """F13, S10: what a flush has promised is there; a line that is torn is the last one of its file."""
     writers = Writers(tmp_path / "logs", "rotate=40 kB&keep=all&compress=gzip")
     randomness = random.Random(20261126)
@@ -79,5 +80,5 @@ def test_F13_spawned_processes_rotate_one_file_without_losing_or_mixing_a_line(t
     folder = tmp_path / "logs" / "shop"
     found = Counter((line["writer"], line["number"]) for line in lines_in(folder))
     assert found == Counter((name, number) for name in writers.delivered for number in range(3_000))
-    sizes = [os.stat(path).st_size for path in files_in(folder)]
+    sizes = [path.stat().st_size for path in files_in(folder)]
     assert max(sizes) <= 100_000

@@ -51,8 +51,8 @@ class FileSet:
 def inventory(folder: str | os.PathLike[str], service: str | None = None) -> list[FileSet]:
     """List what files there are, by service and in the order logs, traces, metrics.
 
-    Only files with the exact names of the writer count; others in the same folders are not looked at. A folder
-    that is missing has none.
+    Only files with the exact names of the writer count; others in the same folders are not looked at. A
+    folder that is missing has none.
 
     Args:
         folder: the folder that a ``file:`` DSN names.
@@ -89,7 +89,7 @@ def _file_set(service: str, signal: str, folder: str, states: Sequence[os.stat_r
     return FileSet(
         service=service,
         signal=signal,
-        path=os.path.join(folder, f"{signal}.jsonl"),  # noqa: PTH118 - paths stay what the caller gave
+        path=os.path.join(folder, f"{signal}.jsonl"),
         size_bytes=sum(state.st_size for state in states),
         oldest_time=min(times),
         newest_time=max(times),

@@ -48,7 +48,7 @@ def _files(path: str) -> list[str]:
 
 def _objects(path: str) -> Iterator[dict[str, Any]]:
     try:
-        opened = open(path, "rb")  # noqa: PTH123, SIM115 - closed below
+        opened = open(path, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
         # Compressed meanwhile, or never there.
         if not path.endswith(".gz"):
@@ -69,9 +69,9 @@ def _objects(path: str) -> Iterator[dict[str, Any]]:
 def last_spans(path: str | os.PathLike[str], n: int) -> list[dict[str, Any]]:
     """Return the last `n` spans of a traces file and of those rotated before it, oldest first.
 
-    Each has ``service``, ``name``, ``trace_id``, ``span_id``, ``parent_span_id``, ``kind``, ``start_unix_nano``,
-    ``end_unix_nano``, ``status`` (0 unset, 1 ok, 2 error), ``message``, and ``attributes`` with values of their
-    own types. What is malformed is passed over.
+    Each has ``service``, ``name``, ``trace_id``, ``span_id``, ``parent_span_id``, ``kind``,
+    ``start_unix_nano``, ``end_unix_nano``, ``status`` (0 unset, 1 ok, 2 error), ``message``, and
+    ``attributes`` with values of their own types. What is malformed is passed over.
 
     Args:
         path: ``<folder>/<service>/traces.jsonl``.
@@ -114,7 +114,7 @@ def _attributes(found: dict[str, Any]) -> dict[str, Any]:
     return {pair["key"]: _value(pair.get("value", {})) for pair in found.get("attributes", [])}
 
 
-def _value(value: dict[str, Any]) -> Any:
+def _value(value: dict[str, Any]) -> Any:  # noqa: PLR0911 - one for each kind of value
     match value:
         case {"stringValue": text} | {"bytesValue": text}:
             return text

@@ -47,7 +47,7 @@ def check_folder(folder: str | os.PathLike[str]) -> str:
 
 def folder_of(folder: str, service: str) -> str:
     """Return the folder of a service."""
-    return os.path.join(folder, _native.folder_name(service))  # noqa: PTH118 - paths stay what the caller gave
+    return os.path.join(folder, _native.folder_name(service))
 
 
 def service_of(folder_name: str) -> str:
@@ -56,7 +56,7 @@ def service_of(folder_name: str) -> str:
 
 
 def service_folders(folder: str, service: str | None) -> Iterator[tuple[str, str]]:
-    """Give the name and the folder of each service that has one, sorted by name. Links are followed nowhere."""
+    """Give the name and the folder of each service that has one, sorted by name; links are not followed."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(
@@ -69,7 +69,7 @@ def service_folders(folder: str, service: str | None) -> Iterator[tuple[str, str
     wanted = None if service is None else _native.folder_name(service)
     found = [(service_of(name), name) for name in names if wanted in (None, name)]
     for shown, name in sorted(found):
-        yield service if service is not None else shown, os.path.join(folder, name)  # noqa: PTH118
+        yield service if service is not None else shown, os.path.join(folder, name)
 
 
 def rotated_at(signal: str, name: str) -> datetime | None:
@@ -86,8 +86,8 @@ def rotated_at(signal: str, name: str) -> datetime | None:
 def files_of(folder: str, signal: str) -> list[os.DirEntry[str]]:
     """Return the files of a signal, oldest first and the active one last.
 
-    Of a file that is there plain and compressed, only the compressed one counts: it is complete, and the other
-    is about to be deleted.
+    Of a file that is there plain and compressed, only the compressed one counts: it is complete, and the
+    other is about to be deleted.
     """
     try:
         with os.scandir(folder) as entries:

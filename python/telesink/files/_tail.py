@@ -28,9 +28,9 @@ def tail(
 ) -> Iterator[str]:
     """Give the lines of a signal as they are written, without their ends.
 
-    It begins with what is written from now on, goes on in the next file when the writer begins one, also if it
-    was rotated several times meanwhile, and waits for a file that is not there yet. A line is given once it is
-    whole: what was torn by a crash is never seen.
+    It begins with what is written from now on, goes on in the next file when the writer begins one, also if
+    it was rotated several times meanwhile, and waits for a file that is not there yet. A line is given once
+    it is whole: what was torn by a crash is never seen.
 
     Args:
         folder: the folder that a ``file:`` DSN names.
@@ -59,7 +59,7 @@ class _Follower:
     def __init__(self, folder: str, signal: str, *, from_start: bool) -> None:
         self._folder = folder
         self._signal = signal
-        self._active = os.path.join(folder, f"{signal}.jsonl")  # noqa: PTH118 - a path of the caller's
+        self._active = os.path.join(folder, f"{signal}.jsonl")
         self._descriptor = -1
         self._begun = b""
         #: Rotated files up to this name are read, or were there before.
@@ -165,9 +165,9 @@ def _is_same(known: os.stat_result, path: str) -> bool:
 
 
 def _whole_lines(path: str) -> Iterator[str]:
-    """Give the lines of a rotated file; one that is compressed or deleted meanwhile is read all the same, or gone."""
+    """Give the lines of a rotated file, also if it is compressed meanwhile; none if it is deleted."""
     try:
-        opened = open(path, "rb")  # noqa: PTH123, SIM115 - closed below
+        opened = open(path, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
         if path.endswith(".gz"):
             return

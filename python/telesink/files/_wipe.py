@@ -33,14 +33,12 @@ class Wiped:
     size_bytes: int
 
 
-def wipe(
-    folder: str | os.PathLike[str], service: str | None = None, signal: str | None = None
-) -> Wiped:
+def wipe(folder: str | os.PathLike[str], service: str | None = None, signal: str | None = None) -> Wiped:
     """Delete the files of a service or of all, of one signal or of all.
 
-    A program that writes them goes on in new ones: an active file is deleted under the lock that its writers
-    take, and they look for it before each append. Other files in the same folders stay, and so do the folders.
-    A folder that is missing is no error. It goes on past a file that cannot be deleted.
+    A program that writes them goes on in new ones: an active file is deleted under the lock that its
+    writers take, and they look for it before each append. Other files in the same folders stay, and so do
+    the folders. A folder that is missing is no error. It goes on past a file that cannot be deleted.
 
     Args:
         folder: the folder that a ``file:`` DSN names.
@@ -77,7 +75,9 @@ def _deleted(folder: str, signals: tuple[str, ...], failures: list[str]) -> Iter
     for signal in signals:
         for entry in files_of(folder, signal):
             # A plain file beside its compressed form is not listed.
-            names = [entry.path, entry.path.removesuffix(".gz")] if entry.path.endswith(".gz") else [entry.path]
+            names = (
+                [entry.path, entry.path.removesuffix(".gz")] if entry.path.endswith(".gz") else [entry.path]
+            )
             for name in names:
                 try:
                     size = _delete_active(name) if entry.name == f"{signal}.jsonl" else _delete(name)

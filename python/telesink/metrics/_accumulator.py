@@ -43,6 +43,10 @@ class ToolUse(NamedTuple):
     output_tokens: int = 0
 
 
+_NO_TOKENS = Tokens()
+_NO_COST = Cost()
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """The counters of one server at one moment.
@@ -56,8 +60,8 @@ class Usage:
         minutes: tokens by minute since the Unix epoch, oldest first; a day of minutes that had any.
     """
 
-    tokens: Tokens = Tokens()
-    cost: Cost = Cost()
+    tokens: Tokens = _NO_TOKENS
+    cost: Cost = _NO_COST
     tools: Mapping[str, ToolUse] = field(default_factory=dict)
     resets: int = 0
     cost_resets: int = 0
@@ -113,9 +117,7 @@ class Accumulator:
         _check(*tokens, *cost)
         self._counters.add(server, tokens, cost)
 
-    def add_tool_call(
-        self, server: str, tool: str, *, input_tokens: int = 0, output_tokens: int = 0
-    ) -> None:
+    def add_tool_call(self, server: str, tool: str, *, input_tokens: int = 0, output_tokens: int = 0) -> None:
         """Count a call of a tool, now.
 
         Raises:
@@ -148,9 +150,9 @@ class Accumulator:
     def seed_from_file(self, path: str | os.PathLike[str], n: int = 500) -> int:
         """Put the totals of before under the counters, from the last `n` lines of a metrics file.
 
-        Rotated files are read as well, compressed or not. The last total of each server counts; the differences
-        of lines that are no reset fill the minutes. Lines that are malformed or torn are passed over, and so is
-        a file that is missing.
+        Rotated files are read as well, compressed or not. The last total of each server counts; the
+        differences of lines that are no reset fill the minutes. Lines that are malformed or torn are passed
+        over, and so is a file that is missing.
 
         Args:
             path: the active file, ``<folder>/<server>/metrics.jsonl``.

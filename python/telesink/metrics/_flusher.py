@@ -33,9 +33,10 @@ class Source(Protocol):
 class MetricsFlusher:
     """Writes a line for each server whose counters have changed, to ``<folder>/<server>/metrics.jsonl``.
 
-    A line holds what was added since the last one, and the total. The first line of a server, and the first one
-    after a reset, is told by a line that says ``reset`` and nothing else, and holds everything. Costs have a reset
-    of their own and no keys where there are none. What could not be written is part of the next line.
+    A line holds what was added since the last one, and the total. The first line of a server, and the first
+    one after a reset, is told by a line that says ``reset`` and nothing else, and holds everything. Costs
+    have a reset of their own and no keys where there are none. What could not be written is part of the
+    next line.
 
     Args:
         source: the counters.
@@ -46,9 +47,9 @@ class MetricsFlusher:
     Raises:
         ConfigError: the interval is not positive, or the DSN is none of files.
 
-    `start` and `stop` may be called more than once and from several threads; `stop` writes what is left, also if
-    nobody has called `start`, and a program that ends does so by itself. A child of a fork has no thread: it calls
-    `start` of a flusher of its own.
+    `start` and `stop` may be called more than once and from several threads; `stop` writes what is left,
+    also if nobody has called `start`, and a program that ends does so by itself. A child of a fork has no
+    thread: it calls `start` of a flusher of its own.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class MetricsFlusher:
         self._source = source
         self._interval_seconds = interval_seconds
         self._clock = clock
-        self._appender = _native.FileAppender(dsn, [], os.getcwd())  # noqa: PTH109
+        self._appender = _native.FileAppender(dsn, [], os.getcwd())
         self._written: dict[str, Usage] = {}
         self._state = threading.Lock()
         self._turn = threading.Lock()
@@ -95,7 +96,7 @@ class MetricsFlusher:
             atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Write what is left, and close the files. Who calls it while another thread does waits for that one."""
+        """Write what is left and close the files; wait for whoever is doing so already."""
         with self._state:
             is_first = not self._is_stopped
             self._is_stopped = True
@@ -160,7 +161,9 @@ class MetricsFlusher:
 def lines_of(server: str, before: Usage | None, now: Usage, moment: datetime) -> list[str]:
     """Return the lines that tell what has happened between two snapshots; none if nothing has."""
     is_reset = before is None or _is_lower(before, now)
-    is_cost_reset = before is None or before.cost_resets != now.cost_resets or _any_lower(before.cost, now.cost)
+    is_cost_reset = (
+        before is None or before.cost_resets != now.cost_resets or _any_lower(before.cost, now.cost)
+    )
     tokens_before = Tokens() if before is None or is_reset else before.tokens
     cost_before = Cost() if before is None or is_reset or is_cost_reset else before.cost
     diff = Tokens(*(new - old for new, old in zip(now.tokens, tokens_before, strict=True)))

@@ -1,0 +1,413 @@
+"""Counters and the lines that they become, compared with lines written by hand."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from files.reading import lines_in
+
+import telesink
+from telesink.files import last_lines, last_spans
+from telesink.metrics import Accumulator, MetricsFlusher, Tokens
+
+#: As the format that is followed writes them: a reset in two lines, a difference, another server, costs.
+BY_HAND = """\
+{"ts":"2026-01-31T12:00:00Z","server":"github","reset":true}
+{"ts":"2026-01-31T12:00:00Z","server":"github","reset":true,"diff":{"input_tokens":100,"output_tokens":20,"total_tokens":120},"total":{"input_tokens":100,"output_tokens":20,"total_tokens":120}}
+{"ts":"2026-01-31T12:01:00Z","server":"github","diff":{"input_tokens":50,"output_tokens":15,"total_tokens":65},"total":{"input_tokens":150,"output_tokens":35,"total_tokens":185},"tool_usage":{"search":{"calls":3,"last_called_at":"2026-01-31T12:00:59Z"}}}
+{"ts":"2026-01-31T12:01:30Z","server":"jira","diff":{"input_tokens":1,"output_tokens":1,"total_tokens":2},"total":{"input_tokens":9,"output_tokens":9,"total_tokens":18},"cost_diff":{"input_micro_usd":5,"output_micro_usd":6,"cache_read_micro_usd":0,"cache_write_micro_usd":0},"cost_total":{"input_micro_usd":50,"output_micro_usd":60,"cache_read_micro_usd":0,"cache_write_micro_usd":0},"unknown":[1]}
+"""
+
+MINUTE = 60
+
+
+@pytest.fixture
+def usage():
+    """Counters of one's own."""
+    return Accumulator()
+
+
+@pytest.fixture
+def make(folder, usage):
+    """Makes flushers that write into the folder, and stops them."""
+    made = []
+
+    def make(source=usage, **options):
+        made.append(MetricsFlusher(source, dsn=f"file://{folder.path}", **options))
+        return made[-1]
+
+    yield make
+    for flusher in made:
+        flusher.stop()
+
+
+def lines_of(folder, server="github"):
+    return lines_in(folder.path / server, "metrics")
+
+
+def test_S4_15_an_idle_server_gets_no_line(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=1)
+
+    assert [flusher.flush() for _ in range(3)] == [2, 0, 0]
+
+
+def test_S4_15_tokens_costs_and_tools_each_make_a_line(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=1)
+    flusher.flush()
+
+    for change in (
+        lambda: usage.add("github", output_tokens=1),
+        lambda: usage.add("github", cache_read_micro_usd=1),
+        lambda: usage.add_tool_call("github", "search"),
+    ):
+        change()
+        assert flusher.flush() == 1
+
+
+def test_S4_16_a_reset_is_told_by_a_line_of_its_own_and_then_with_everything(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=100, output_tokens=20)
+    flusher.flush()
+    usage.reset("github")
+    usage.add("github", input_tokens=7)
+    flusher.flush()
+
+    first, full, second, full_again = lines_of(folder)
+    assert first.keys() == second.keys() == {"ts", "server", "reset"}
+    assert full["reset"] is full_again["reset"] is True
+    assert full["diff"] == full["total"] == {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+    assert (
+        full_again["diff"]
+        == full_again["total"]
+        == {"input_tokens": 7, "output_tokens": 0, "total_tokens": 7}
+    )
+
+
+def test_S4_16_a_source_whose_counters_fall_is_a_reset_too(folder, usage, make):
+    class Falling:
+        found = usage
+
+        def snapshot(self):
+            return self.found.snapshot()
+
+        def restored(self):
+            return {}
+
+    source = Falling()
+    flusher = make(source)
+    usage.add("github", input_tokens=100)
+    flusher.flush()
+    source.found = Accumulator()
+    source.found.add("github", input_tokens=60)
+    flusher.flush()
+
+    assert [line.get("reset", False) for line in lines_of(folder)] == [True] * 4
+
+
+def test_both_lines_of_a_reset_are_written_together(folder, usage, make):
+    """Weakness 6: a program that ends between them leaves no total of zero."""
+    usage.add("github", input_tokens=5)
+    make().flush()
+
+    restored = Accumulator()
+    path = folder.path / "github" / "metrics.jsonl"
+    path.write_text(path.read_text() + '{"ts":"2026-01-31T12:00:00Z","server":"github","reset":true}\n')
+    restored.seed_from_file(path)
+
+    assert restored.snapshot()["github"].tokens == Tokens(5, 0, 5)
+
+
+def test_S4_17_lines_without_costs_are_those_of_the_older_format_to_the_byte(folder, usage, make):
+    moment = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+    flusher = make(clock=lambda: moment)
+    usage.add("github", input_tokens=100, output_tokens=20)
+    flusher.flush()
+    moment += timedelta(minutes=1)
+    usage.add("github", input_tokens=50, output_tokens=15)
+    flusher.flush()
+
+    written = (folder.path / "github" / "metrics.jsonl").read_text().splitlines()
+    by_hand = BY_HAND.splitlines()
+    assert written[:2] == by_hand[:2]
+    assert written[2] == by_hand[2].partition(',"tool_usage"')[0] + "}"
+
+
+def test_S4_17_costs_have_a_reset_of_their_own_that_leaves_the_tokens_alone(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=100, input_micro_usd=30)
+    flusher.flush()
+    usage.reset_cost("github")
+    usage.add("github", input_tokens=5, input_micro_usd=2)
+    flusher.flush()
+
+    last = lines_of(folder)[-1]
+    assert "reset" not in last
+    assert last["cost_reset"] is True
+    assert last["diff"]["input_tokens"] == 5
+    assert last["cost_diff"] == last["cost_total"]
+    assert last["cost_total"]["input_micro_usd"] == 2
+
+
+def test_our_lines_carry_exactly_the_keys_of_the_format(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=1, output_micro_usd=1)
+    usage.add_tool_call("github", "search", input_tokens=3, output_tokens=4)
+    flusher.flush()
+
+    sentinel, line = lines_of(folder)
+    assert list(sentinel) == ["ts", "server", "reset"]
+    keys = ["ts", "server", "reset", "diff", "total", "tool_usage", "cost_reset", "cost_diff", "cost_total"]
+    assert list(line) == keys
+    assert list(line["total"]) == ["input_tokens", "output_tokens", "total_tokens"]
+    assert list(line["tool_usage"]["search"]) == ["calls", "last_called_at", "input_tokens", "output_tokens"]
+    costs = ["input_micro_usd", "output_micro_usd", "cache_read_micro_usd", "cache_write_micro_usd"]
+    assert list(line["cost_total"]) == costs
+
+
+def test_S4_18_what_could_not_be_written_is_part_of_the_next_line(folder, usage, make):
+    """Weakness 7."""
+    flusher = make()
+    usage.add("github", input_tokens=1)
+    flusher.flush()
+    aside = folder.path / "aside"
+    (folder.path / "github").rename(aside)
+    (folder.path / "github").write_text("in the way")
+
+    usage.add("github", input_tokens=10)
+    with pytest.raises(telesink.TelesinkError, match="github"):
+        flusher.flush()
+    usage.add("github", input_tokens=100)
+    (folder.path / "github").unlink()
+    aside.rename(folder.path / "github")
+    flusher.flush()
+
+    assert lines_of(folder)[-1]["diff"]["input_tokens"] == 110
+    assert (flusher.failures, bool(flusher.last_error)) == (1, True)
+
+
+def test_S4_18_a_server_that_was_removed_begins_anew(folder, usage, make):
+    flusher = make()
+    usage.add("github", input_tokens=5)
+    flusher.flush()
+    usage.remove("github")
+    flusher.flush()
+    usage.add("github", input_tokens=7)
+    flusher.flush()
+
+    assert [line.get("reset", False) for line in lines_of(folder)] == [True] * 4
+
+
+def test_S4_14_start_and_stop_are_harmless_when_repeated_and_the_last_flush_happens_once(folder, usage, make):
+    flusher = make(interval_seconds=3600)
+    usage.add("github", input_tokens=5)
+    for _ in range(3):
+        flusher.start()
+    threads = [threading.Thread(target=flusher.stop) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        # Whoever has stopped it finds the last lines written.
+    assert len(lines_of(folder)) == 2
+
+    usage.add("github", input_tokens=5)
+    flusher.start()
+    assert "telesink-metrics" not in {thread.name for thread in threading.enumerate()}
+    assert len(lines_of(folder)) == 2
+
+
+def test_S4_14_it_writes_every_interval(folder, usage, make):
+    from waiting import wait_until
+
+    flusher = make(interval_seconds=0.01)
+    flusher.start()
+    for number in range(3):
+        usage.add("github", input_tokens=1)
+        wait_until(
+            lambda number=number: (folder.path / "github").exists() and len(lines_of(folder)) == number + 2,
+            "a line was written",
+        )
+
+
+def test_stop_without_start_writes_and_closes(folder, usage, make):
+    """Weakness 12."""
+    usage.add("github", input_tokens=5)
+
+    make().stop()
+
+    assert len(lines_of(folder)) == 2
+
+
+def test_what_was_not_written_yet_is_written_when_the_program_ends(run_python, tmp_path):
+    run_python(
+        "from telesink.metrics import *\n"
+        "usage = Accumulator()\n"
+        "MetricsFlusher(usage, dsn='file:t').start()\n"
+        "usage.add('github', input_tokens=5)\n"
+    )
+
+    assert len(lines_in(tmp_path / "t" / "github", "metrics")) == 2
+
+
+def test_S4_19_totals_and_minutes_come_back_and_the_next_line_tells_only_what_is_new(folder, usage, make):
+    path = folder.path / "github" / "metrics.jsonl"
+    path.parent.mkdir(parents=True)
+    folder.path.chmod(0o700)
+    path.parent.chmod(0o700)
+    path.write_text(BY_HAND)
+
+    used = usage.seed_from_file(path, 500)
+    usage.add("github", input_tokens=10)
+    make().flush()
+
+    found = usage.snapshot()
+    at = int(datetime(2026, 1, 31, 12, 1, tzinfo=UTC).timestamp()) // MINUTE
+    assert used == 3
+    assert found["github"].tokens == Tokens(160, 35, 195)
+    assert found["github"].minutes[0] == (at, Tokens(50, 15, 65))
+    assert found["github"].tools["search"].calls == 3
+    assert found["jira"].tokens == Tokens(9, 9, 18)
+    assert found["jira"].cost.output == 60
+    last = lines_of(folder)[-1]
+    assert "reset" not in last
+    assert last["diff"] == {"input_tokens": 10, "output_tokens": 0, "total_tokens": 10}
+    assert last["total"]["total_tokens"] == 195
+
+
+def test_S4_19_a_missing_or_empty_file_is_fine_and_malformed_and_torn_lines_are_passed_over(tmp_path, usage):
+    path = tmp_path / "metrics.jsonl"
+    assert usage.seed_from_file(path) == 0
+    path.write_text("")
+    assert usage.seed_from_file(path) == 0
+
+    good = BY_HAND.splitlines(keepends=True)
+    bad = [
+        "\n", "{\n", "[1]\n", '{"server":"github"}\n',
+        '{"server":"github","total":{"input_tokens":-1},"ts":"x"}\n',
+        '{"server":"github","total":{"input_tokens":1},"ts":"yesterday"}\n',
+        '{"server":"github","total":{"input_tokens":1},"ts":"2026-01-31T12:00:00Z","tool_usage":7}\n',
+        "\xff\xfe\n",
+    ]  # fmt: skip
+    path.write_bytes("".join([*good, *bad, good[1][:60]]).encode("latin-1"))
+
+    assert usage.seed_from_file(path) == 3
+    assert usage.snapshot()["github"].tokens == Tokens(150, 35, 185)
+
+
+def test_S4_19_rotated_files_are_read_too(folder, usage):
+    """Weakness 6."""
+    flusher = MetricsFlusher(usage, dsn=f"file://{folder.path}?rotate=600&keep=all")
+    for _ in range(30):
+        usage.add("github", input_tokens=1)
+        flusher.flush()
+    flusher.stop()
+
+    again = Accumulator()
+    used = again.seed_from_file(folder.path / "github" / "metrics.jsonl", 500)
+
+    assert len(list((folder.path / "github").iterdir())) > 3
+    assert used == 30
+    assert again.snapshot()["github"].tokens == Tokens(30, 0, 30)
+    assert sum(tokens.input for _, tokens in again.snapshot()["github"].minutes) == 29
+
+
+def test_S4_19_only_the_last_lines_are_read(folder, usage):
+    path = folder.path / "metrics.jsonl"
+    folder.path.mkdir()
+    path.write_text(BY_HAND)
+
+    assert usage.seed_from_file(path, 1) == 1
+    assert set(usage.snapshot()) == {"jira"}
+
+
+def test_S4_20_the_last_records_and_spans_come_back_with_values_of_their_types(folder):
+    """Weakness 11: errors and attributes that are no text stay what they are."""
+    telesink.install_logging(f"file://{folder.path}?service=shop&rotate=2 kB&keep=all", logger="cart")
+    import logging
+
+    for number in range(30):
+        with telesink.span("step", number=number, ratio=0.5, ok=True, tags=["a", 1]) as span:
+            logging.getLogger("cart").warning("%d", number)
+            if number == 29:
+                span.record_exception(ValueError("no")) if hasattr(span, "record_exception") else None
+    assert telesink.flush(10)
+
+    records = last_lines(folder.path / "shop" / "logs.jsonl", 5)
+    spans = last_spans(folder.path / "shop" / "traces.jsonl", 5)
+
+    assert [record["msg"] for record in records] == ["25", "26", "27", "28", "29"]
+    assert [span["attributes"]["number"] for span in spans] == [25, 26, 27, 28, 29]
+    assert spans[0]["attributes"] == {"number": 25, "ratio": 0.5, "ok": True, "tags": ["a", 1]}
+    assert spans[0]["end_unix_nano"] >= spans[0]["start_unix_nano"] > 1_700_000_000_000_000_000
+    assert last_lines(folder.path / "missing" / "logs.jsonl", 5) == []
+
+
+def test_S4_20_a_span_that_failed_still_has_failed_and_a_line_of_any_length_is_read(folder):
+    telesink.install_logging(f"file://{folder.path}?service=shop", record_bytes_max="8 MiB")
+    with pytest.raises(ValueError, match="no"), telesink.span("step"):
+        raise ValueError("no")
+    telesink.enqueue({"body": "x" * 6_000_000})
+    assert telesink.flush(30)
+
+    [span] = last_spans(folder.path / "shop" / "traces.jsonl", 5)
+    [record] = last_lines(folder.path / "shop" / "logs.jsonl", 5)
+
+    assert span["status"] == 2
+    assert len(record["msg"]) == 6_000_000
+
+
+def test_counts_are_bounded_and_errors_say_what_is_allowed(usage, folder):
+    with pytest.raises(telesink.ConfigError, match="a count is -1"):
+        usage.add("github", input_tokens=-1)
+    with pytest.raises(telesink.ConfigError, match="a count is"):
+        usage.add_tool_call("github", "t", output_tokens=2**63)
+    with pytest.raises(telesink.ConfigError, match="interval_seconds is 0"):
+        MetricsFlusher(usage, 0, dsn=f"file://{folder.path}")
+    with pytest.raises(telesink.ConfigError, match="sqlite:// is no folder"):
+        MetricsFlusher(usage, dsn="sqlite:///x.db")
+    with pytest.raises(telesink.ConfigError, match="n is 0"):
+        usage.seed_from_file("x", 0)
+
+
+def test_many_threads_lose_no_count(usage):
+    def count():
+        for _ in range(2_000):
+            usage.add("github", input_tokens=1, output_tokens=2)
+            usage.add_tool_call("github", "t")
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    found = usage.snapshot()["github"]
+    assert found.tokens == Tokens(8_000, 16_000, 24_000)
+    assert found.tools["t"].calls == 8_000
+
+
+def test_lines_of_counters_and_of_otlp_share_a_file_and_neither_reader_minds(folder, usage, make):
+    usage.add("shop", input_tokens=5)
+    make().flush()
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.resources import Resource
+
+    import telesink.opentelemetry
+
+    reader = InMemoryMetricReader()
+    MeterProvider([reader], resource=Resource({"service.name": "shop"})).get_meter("m").create_counter(
+        "c"
+    ).add(1)
+    exporter = telesink.opentelemetry.MetricExporter(f"file://{folder.path}")
+    exporter.export(reader.get_metrics_data())
+    assert exporter.force_flush(10_000)
+
+    again = Accumulator()
+    path = folder.path / "shop" / "metrics.jsonl"
+    assert again.seed_from_file(path) == 1
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert ["resourceMetrics" in line for line in lines] == [False, False, True]
