@@ -7,6 +7,7 @@ import sys
 
 from benches import (
     disturbance,
+    file_rotation,
     hot_path,
     import_time,
     langfuse_ingest,
@@ -22,6 +23,7 @@ _BENCHMARKS = {
     "disturbance": (disturbance.main, "what is left for a busy thread beside 20,000 records/s"),
     "sqlite_ingest": (sqlite_ingest.main, "rows a second into SQLite"),
     "postgres_ingest": (postgres_ingest.main, "rows a second into Postgres"),
+    "file_rotation": (file_rotation.main, "lines a second into files that are rotated"),
     "otel_export": (otel_export.main, "what OpenTelemetry's spans and log records cost to send"),
     "langfuse_ingest": (langfuse_ingest.main, "what generations cost to send, beside Langfuse's own client"),
     "loss": (loss.main, "what is there after the program has ended, by a signal, with children"),

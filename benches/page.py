@@ -24,6 +24,7 @@ _TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "disturbance": tables.disturbance_table,
     "sqlite_ingest": tables.sqlite_table,
     "postgres_ingest": postgres_tables.postgres_table,
+    "file_rotation": tables.file_table,
     "otel_export": tables.otel_tables,
     "langfuse_ingest": tables.langfuse_table,
     "loss": loss.loss_table,

@@ -331,3 +331,35 @@ def langfuse_table(found: dict[str, Any]) -> str:
     head_long = ["enqueue of 100,000 characters", "median µs", "quickest run", "slowest run"]
     last = f"\n{markdown(head_long, long)}" if long else ""
     return f"{markdown(head, rows)}{last}"
+
+
+def file_table(found: dict[str, Any]) -> str:
+    """Lines a second into files, and how many times that ours are."""
+    from benches.file_rotation import TITLES
+
+    results = [one for one in found["results"] if "error" not in one]
+    of = {name: [one for one in results if one["contestant"] == name] for name in TITLES}
+    ours = {
+        name: median(of[f"telesink{'_gzip' if name.endswith('_gzip') else ''}"], "lines_per_second")
+        for name in TITLES
+    }
+    rows = []
+    for name, title in TITLES.items():
+        if not of[name]:
+            continue
+        rate = median(of[name], "lines_per_second")
+        is_peer = not name.startswith(("telesink", "null"))
+        ratio = ours[name] / rate if is_peer and rate and ours[name] else None
+        rows.append(
+            [
+                title,
+                number(rate),
+                number(ratio, 1),
+                number(median(of[name], "call_us"), 1),
+                number(median(of[name], "processor_us"), 1),
+                number(median(of[name], "delivered")),
+                number(median(of[name], "failed")),
+            ]
+        )
+    head = ["contestant", "lines/s", "telesink / it", "call µs", "processor µs", "delivered", "failed"]
+    return markdown(head, rows)

@@ -14,6 +14,7 @@ from telesink.cli import output
 from telesink.cli.commands import DatabaseDsn, check, doctor, replay
 from telesink.cli.ending import code_of, end_with_threads
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
+from telesink.cli.files import commands as files_commands
 from telesink.cli.parsing import Commands
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
@@ -97,7 +98,8 @@ def _show_version(is_wanted: bool) -> None:
     "  telesink schema --dialect postgres | psql app\n\n"
     "  telesink doctor sqlite:///app.db --app shop.main:configure\n\n"
     "  telesink check postgresql://app@db/app --dead-letter refused.ndjson\n\n"
-    "  telesink replay refused.ndjson --to postgresql://app@db/app --dry-run"
+    "  telesink replay refused.ndjson --to postgresql://app@db/app --dry-run\n\n"
+    "  telesink files status /var/log/app"
 )
 def describe(
     _version: Annotated[
@@ -290,3 +292,7 @@ def schema(
 
 for _command in (check, doctor, replay):
     app.command()(_guarded(_command))
+
+for _info in files_commands.registered_commands:
+    _info.callback = _guarded(_info.callback) if _info.callback else None
+app.add_typer(files_commands)

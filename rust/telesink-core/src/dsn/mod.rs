@@ -5,6 +5,7 @@
 //! | `sqlite:///relative.db` | a file relative to the base directory |
 //! | `sqlite:////absolute.db`, `sqlite:///C:/x.db` | an absolute path |
 //! | `file:///absolute/folder`, `file:relative/folder` | a folder of files |
+//! | `perfetto:///absolute/folder` | a folder of traces |
 //! | `console://`, `console://stdout`, `console://stderr` | a stream of this process |
 //! | `memory://`, `memory://name` | a store in this process |
 //! | `null://` | nowhere |
@@ -62,9 +63,10 @@ enum Shape {
 }
 
 /// The schemes that are parsed. A new sink adds a row here beside its row in the table of sinks.
-const SHAPES: [(&str, Shape); 10] = [
+const SHAPES: [(&str, Shape); 11] = [
     ("sqlite", Shape::File),
     ("file", Shape::Folder),
+    ("perfetto", Shape::Folder),
     ("postgresql", Shape::Postgres),
     ("console", Shape::Choice(&["stderr", "stdout"])),
     ("memory", Shape::Name),

@@ -7,11 +7,13 @@ pub mod file;
 mod file {
     use crate::{dsn::Dsn, error::ConfigError, sinks::SinkPlan};
 
-    pub(super) fn plan(_dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
-        let hint = "use sqlite:///app.db";
-        Err(ConfigError::new("file:// needs a Unix system: it opens files relative to folders", hint))
+    pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
+        let message = format!("{}:// needs a Unix system: it opens files relative to folders", dsn.scheme());
+        Err(ConfigError::new(message, "use sqlite:///app.db"))
     }
 }
+#[cfg(not(unix))]
+use file as perfetto;
 pub mod inspect;
 pub mod langfuse;
 pub mod memory;
@@ -19,6 +21,8 @@ mod merge;
 pub mod null;
 pub mod otlp;
 mod partial_success;
+#[cfg(unix)]
+mod perfetto;
 mod points;
 pub mod postgres;
 pub mod prune;
@@ -252,9 +256,10 @@ impl std::fmt::Debug for SinkPlan {
 type Planner = fn(&mut Dsn) -> Result<SinkPlan, ConfigError>;
 
 /// The table from scheme to planner. A new sink is one module above and one row here.
-const SINKS: [(&str, Planner); 10] = [
+const SINKS: [(&str, Planner); 11] = [
     ("sqlite", sqlite::plan),
     ("file", file::plan),
+    ("perfetto", perfetto::plan),
     ("postgresql", postgres::plan),
     ("console", console::plan),
     ("memory", memory::plan),

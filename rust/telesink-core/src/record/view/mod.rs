@@ -7,6 +7,11 @@ pub use metric::{ExponentialView, HalfView, MetricData, MetricView, PointData, P
 pub use span::{EventView, LinkView, SpanView};
 pub(super) use span::{attributes, messages};
 
+/// The attributes of an encoded resource.
+pub(crate) fn resource_attributes(encoded: &[u8]) -> impl Iterator<Item = (&str, Value<'_>)> {
+    attributes(encoded, 1)
+}
+
 use super::value::{Value, pair, text};
 use super::wire::{Fields, Wire};
 use super::{Header, Record};

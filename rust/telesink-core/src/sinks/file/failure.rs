@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::io::{self, ErrorKind};
 
 /// What somebody has to mend is held; what passes by itself is tried again.
-pub(super) fn judge(target: &str, file: &str, error: &io::Error) -> WriteError {
+pub(in crate::sinks) fn judge(target: &str, file: &str, error: &io::Error) -> WriteError {
     let message = format!("{target}: {file}: {error}");
     match error.kind() {
         ErrorKind::NotFound => WriteError::hold(

@@ -17,7 +17,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 
 /// An open folder.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::sinks) struct Folder {
     /// None only while it is dropped.
     descriptor: Option<OwnedFd>,
     identity: Option<Identity>,
@@ -37,7 +37,7 @@ impl Folder {
     ///
     /// # Errors
     /// Its parent is missing, it is none, or others may exchange what is in it.
-    pub(super) fn open_root(path: &Path) -> io::Result<Self> {
+    pub(in crate::sinks) fn open_root(path: &Path) -> io::Result<Self> {
         let descriptor = match rustix::fs::openat(CWD, path, FOLDER, Mode::empty()) {
             Err(Errno::NOENT) => {
                 make(CWD, path)?;
@@ -49,12 +49,12 @@ impl Folder {
     }
 
     /// Opens a folder in this one that is there.
-    pub(super) fn open_child(&self, name: &str) -> io::Result<Self> {
+    pub(in crate::sinks) fn open_child(&self, name: &str) -> io::Result<Self> {
         Self::checked(rustix::fs::openat(self.fd()?, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
     }
 
     /// Opens a folder in this one, and makes it with mode 0700 if it is missing.
-    pub(super) fn make_child(&self, name: &str) -> io::Result<Self> {
+    pub(in crate::sinks) fn make_child(&self, name: &str) -> io::Result<Self> {
         match self.open_child(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make(self.fd()?, Path::new(name))?;
@@ -73,23 +73,23 @@ impl Folder {
     }
 
     /// Whether the descriptor still leads to the folder, and has not been closed by the program and given to others.
-    pub(super) fn is_sound(&self) -> bool {
+    pub(in crate::sinks) fn is_sound(&self) -> bool {
         self.descriptor.as_ref().is_some_and(|descriptor| Identity::of(descriptor) == self.identity)
     }
 
     /// Whether this path certainly does not name this folder any more: it was moved or deleted.
-    pub(super) fn is_elsewhere(&self, path: &Path) -> bool {
+    pub(in crate::sinks) fn is_elsewhere(&self, path: &Path) -> bool {
         differs(rustix::fs::stat(path), self.identity)
     }
 
     /// The same of a folder in this one.
-    pub(super) fn is_child_elsewhere(&self, name: &str, child: &Self) -> bool {
+    pub(in crate::sinks) fn is_child_elsewhere(&self, name: &str, child: &Self) -> bool {
         let Ok(folder) = self.fd() else { return true };
         differs(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW), child.identity)
     }
 
     /// The same of an open file in this folder.
-    pub(super) fn is_file_elsewhere(&self, name: &str, file: Option<Identity>) -> bool {
+    pub(in crate::sinks) fn is_file_elsewhere(&self, name: &str, file: Option<Identity>) -> bool {
         let Ok(folder) = self.fd() else { return true };
         differs(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW), file)
     }
@@ -98,17 +98,17 @@ impl Folder {
     ///
     /// # Errors
     /// It is no regular file, a symbolic link, somebody else's, or has a second name.
-    pub(super) fn append_to(&self, name: &str) -> io::Result<File> {
+    pub(in crate::sinks) fn append_to(&self, name: &str) -> io::Result<File> {
         self.open(name, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND)
     }
 
     /// Makes a file that must not be there yet.
-    pub(super) fn make_file(&self, name: &str) -> io::Result<File> {
+    pub(in crate::sinks) fn make_file(&self, name: &str) -> io::Result<File> {
         self.open(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
     }
 
     /// Opens a file to read it.
-    pub(super) fn read_file(&self, name: &str) -> io::Result<File> {
+    pub(in crate::sinks) fn read_file(&self, name: &str) -> io::Result<File> {
         self.open(name, OFlags::RDONLY)
     }
 
@@ -119,18 +119,18 @@ impl Folder {
     }
 
     /// Whether there is anything of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::sinks) fn has(&self, name: &str) -> bool {
         self.size_of(name).is_some()
     }
 
     /// The bytes of a file; none if it is not there.
-    pub(super) fn size_of(&self, name: &str) -> Option<u64> {
+    pub(in crate::sinks) fn size_of(&self, name: &str) -> Option<u64> {
         let found = rustix::fs::statat(self.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Some(u64::try_from(found.st_size).unwrap_or(0))
     }
 
     /// Gives a file another name, which must be free.
-    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+    pub(in crate::sinks) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let folder = self.fd()?;
         #[cfg(target_os = "linux")]
         {
@@ -147,8 +147,17 @@ impl Folder {
         Ok(rustix::fs::renameat(folder, from, folder, to)?)
     }
 
+    /// Lets a symbolic link of this name lead to `target`, in place of one that led elsewhere.
+    pub(in crate::sinks) fn link(&self, name: &str, target: &str) -> io::Result<()> {
+        let folder = self.fd()?;
+        let part = format!(".{name}-{}", std::process::id());
+        self.remove(&part)?;
+        rustix::fs::symlinkat(target, folder, part.as_str())?;
+        Ok(rustix::fs::renameat(folder, part.as_str(), folder, name)?)
+    }
+
     /// Deletes a file; one that is gone already is no error.
-    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(in crate::sinks) fn remove(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             other => Ok(other?),
@@ -156,7 +165,7 @@ impl Folder {
     }
 
     /// The names in it that are text; others are nobody's that we know.
-    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+    pub(in crate::sinks) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(self.fd()?)? {
             if let Ok(name) = entry?.file_name().to_str()
@@ -170,12 +179,12 @@ impl Folder {
     }
 
     /// Makes what happened to its names durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::sinks) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(self.fd()?)?)
     }
 
     /// A copy of its descriptor as a file, to lock the folder by.
-    pub(super) fn lockable(&self) -> io::Result<File> {
+    pub(in crate::sinks) fn lockable(&self) -> io::Result<File> {
         Ok(File::from(self.fd()?.try_clone_to_owned()?))
     }
 

@@ -15,9 +15,9 @@
 
 mod active;
 mod appender;
-mod failure;
+pub(in crate::sinks) mod failure;
 mod files;
-mod folder;
+pub(in crate::sinks) mod folder;
 mod glog;
 mod keeper;
 mod line;

@@ -1,0 +1,67 @@
+//! Where the file of this process lies, and the link to the newest execution.
+
+use crate::descriptors::Identity;
+use crate::sinks::file::folder::Folder;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+const EXECUTIONS: &str = "executions";
+
+/// The file that packets are appended to.
+#[derive(Debug)]
+pub(super) struct Place {
+    file: Option<File>,
+    identity: Option<Identity>,
+    /// So many bytes are whole packets.
+    pub(super) bytes: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.is_sound() {
+            // The program has closed it, and the number leads to a file of its own.
+            std::mem::forget(self.file.take());
+        }
+    }
+}
+
+impl Place {
+    /// Makes the folders and the file, which must be new, and lets `latest` lead to the execution.
+    pub(super) fn make(root: &Path, execution: &str, name: &str) -> io::Result<Self> {
+        let root = Folder::open_root(root)?;
+        let folder = root.make_child(EXECUTIONS)?.make_child(execution)?;
+        // A name that was used by a process of the same number before gets a number of its own.
+        let mut file = Err(io::ErrorKind::AlreadyExists.into());
+        for number in 0..1_000 {
+            let ending = if number == 0 { String::new() } else { format!(".{number}") };
+            file = folder.make_file(&format!("{name}{ending}.pftrace"));
+            if !matches!(&file, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        let file = file?;
+        root.link("latest", &format!("{EXECUTIONS}/{execution}"))?;
+        let identity = Identity::of(&file);
+        Ok(Self { file: Some(file), identity, bytes: 0 })
+    }
+
+    /// Whether the descriptor still leads to the file.
+    pub(super) fn is_sound(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| Identity::of(file) == self.identity)
+    }
+
+    /// Appends whole packets: all of them, or none.
+    pub(super) fn append(&mut self, packets: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
+        let written = io::Write::write_all(file, packets);
+        if written.is_ok() {
+            self.bytes += packets.len() as u64;
+            return Ok(());
+        }
+        // Nobody else writes here. Should this fail as well, the reader finds a torn packet at the end.
+        file.set_len(self.bytes)?;
+        io::Seek::seek(file, io::SeekFrom::Start(self.bytes))?;
+        written
+    }
+}

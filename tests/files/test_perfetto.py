@@ -1,0 +1,203 @@
+"""Traces for the Perfetto UI, read by Perfetto's own messages."""
+
+import logging
+import os
+import stat
+from collections import Counter
+
+import pytest
+from files.reading import mode_of
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackEvent
+
+import telesink
+import telesink.opentelemetry
+
+BEGIN, END, INSTANT = TrackEvent.TYPE_SLICE_BEGIN, TrackEvent.TYPE_SLICE_END, TrackEvent.TYPE_INSTANT
+
+
+class Read:
+    """A trace file with its texts in place of their numbers."""
+
+    def __init__(self, path):
+        self.packets = Trace.FromString(path.read_bytes()).packet
+        self.tracks, self.events = {}, []
+        names, keys, categories = {}, {}, {}
+        for packet in self.packets:
+            assert packet.trusted_packet_sequence_id == 1
+            if packet.sequence_flags & 1:
+                names, keys, categories = {}, {}, {}
+            for known, told in (
+                (names, packet.interned_data.event_names),
+                (keys, packet.interned_data.debug_annotation_names),
+                (categories, packet.interned_data.event_categories),
+            ):
+                known.update({text.iid: text.name for text in told})
+            if packet.HasField("track_descriptor"):
+                self.tracks[packet.track_descriptor.uuid] = packet.track_descriptor
+            if packet.HasField("track_event"):
+                event = packet.track_event
+                values = {
+                    keys[annotation.name_iid]: getattr(annotation, annotation.WhichOneof("value"))
+                    for annotation in event.debug_annotations
+                }
+                self.events.append(
+                    (
+                        packet.timestamp,
+                        event.type,
+                        event.track_uuid,
+                        names[event.name_iid] if event.name_iid else None,
+                        [categories[iid] for iid in event.category_iids],
+                        values,
+                    )
+                )
+
+    def slices(self):
+        """Name, begin, end and values of each slice; fails where they are not nested."""
+        found = []
+        by_track = {}
+        for event in self.events:
+            if event[1] != INSTANT:
+                by_track.setdefault(event[2], []).append(event)
+        for track, events in by_track.items():
+            assert track in self.tracks
+            # Readers sort by time; of one moment the order in the file counts.
+            stack = []
+            for at, kind, _, name, _, values in sorted(events, key=lambda event: event[0]):
+                if kind == BEGIN:
+                    stack.append((name, at, values))
+                else:
+                    begun, begin, told = stack.pop()
+                    found.append((begun, begin, at, told))
+            assert stack == []
+        return found
+
+
+def only_file(root):
+    [path] = root.glob("executions/*/*.pftrace")
+    return path
+
+
+def test_S3_26_spans_are_slices_with_their_attributes_and_log_records_are_instants(tmp_path):
+    root = tmp_path / "traces"
+    processor = telesink.opentelemetry.SpanProcessor(f"perfetto://{root}")
+    provider = TracerProvider(resource=Resource({"service.name": "shop"}))
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("orders")
+    with tracer.start_as_current_span(
+        "outer", attributes={"n": 3, "f": 0.5, "ok": True, "list": [1]}
+    ) as outer:
+        outer.add_event("began", {"why": "because"})
+        with tracer.start_as_current_span("inner"):
+            pass
+        with tracer.start_as_current_span("inner"):
+            pass
+    assert processor.force_flush(10_000)
+
+    read = Read(only_file(root))
+    names = Counter(name for name, *_ in read.slices())
+    [(_, begin, end, values)] = [found for found in read.slices() if found[0] == "outer"]
+    assert names == {"outer": 1, "inner": 2}
+    assert (begin, end) == (outer.start_time, outer.end_time)
+    assert values == {"n": 3, "f": 0.5, "ok": True, "list": "[1]"}
+    [began] = [event for event in read.events if event[1] == INSTANT]
+    assert began[3:] == ("began", ["orders"], {"why": "because"})
+    assert {packet.timestamp_clock_id for packet in read.packets if packet.timestamp} == {1}
+
+
+def test_S3_26_a_log_record_is_an_instant_on_the_track_of_its_thread(tmp_path):
+    telesink.install_logging(f"perfetto://{tmp_path}/traces", level="DEBUG")
+    logging.getLogger("cart").info("paid %d", 7, extra={"amount": 12.5})
+    logging.getLogger("cart").debug("too low")
+    assert telesink.flush(10)
+
+    read = Read(only_file(tmp_path / "traces"))
+    [(at, kind, track, name, categories, values)] = read.events
+    assert (kind, name, categories) == (INSTANT, "paid 7", ["cart"])
+    assert (values["amount"], values["level"]) == (12.5, "INFO")
+    assert read.tracks[track].thread.thread_name == "MainThread"
+    assert read.tracks[track].thread.pid == os.getpid()
+    assert at > 1_700_000_000_000_000_000
+
+
+def test_S3_26_modes_are_user_dev_and_off(tmp_path, monkeypatch):
+    def kept(options):
+        root = tmp_path / f"t{len(list(tmp_path.iterdir()))}"
+        with telesink.Pipeline(f"perfetto://{root}{options}") as pipeline:
+            pipeline.enqueue({"body": "low", "level": "DEBUG"})
+            pipeline.enqueue({"body": "high", "level": "INFO"})
+        return [event[3] for path in root.glob("executions/*/*.pftrace") for event in Read(path).events]
+
+    assert kept("") == kept("?mode=user") == ["high"]
+    assert kept("?mode=dev") == ["low", "high"]
+    assert kept("?mode=off") == []
+    monkeypatch.setenv("PERFETTO_TRACE_MODE", "debug")
+    assert kept("") == ["low", "high"]
+    monkeypatch.setenv("PERFETTO_TRACE_MODE", "0")
+    assert kept("") == []
+    monkeypatch.setenv("PERFETTO_TRACE_MODE", "maybe")
+    with pytest.raises(telesink.ConfigError, match="PERFETTO_TRACE_MODE"):
+        kept("")
+
+
+def test_S3_26_each_process_of_an_execution_has_a_file_and_latest_leads_to_the_last_execution(
+    run_python, tmp_path
+):
+    code = (
+        "import logging, telesink\n"
+        "telesink.install_logging('perfetto:traces')\n"
+        "logging.warning('hello')\n"
+        "telesink.shutdown()\n"
+    )
+    for execution in ("one", "one", "two/../x"):
+        run_python(code, TELESINK_EXECUTION_ID=execution)
+
+    root = tmp_path / "traces"
+    executions = {path.name: len(list(path.iterdir())) for path in (root / "executions").iterdir()}
+    assert executions == {"one": 2, "two%2F..%2Fx": 1}
+    assert str((root / "latest").readlink()) == "executions/two%2F..%2Fx"
+    assert {mode_of(path) for path in root.glob("executions/*/*")} == {"0o600"}
+    assert stat.S_ISLNK((root / "latest").lstat().st_mode)
+
+
+def test_spans_that_run_at_the_same_time_lie_on_tracks_of_their_own_that_are_shown_together(tmp_path):
+    processor = telesink.opentelemetry.SpanProcessor(f"perfetto://{tmp_path}/traces")
+    provider = TracerProvider(resource=Resource({"service.name": "shop"}))
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("t")
+    with tracer.start_as_current_span("root"):
+        running = [tracer.start_span(f"task {number}") for number in range(5)]
+        # Each ends while others that began before or after it still run.
+        for number in (2, 0, 4, 1, 3):
+            running[number].end()
+    assert processor.force_flush(10_000)
+
+    read = Read(only_file(tmp_path / "traces"))
+    assert len(read.slices()) == 6
+    tracks = [track for track in read.tracks.values() if track.name == "spans"]
+    assert len(tracks) > 1
+    assert {track.parent_uuid for track in tracks} == {1}
+
+
+def test_texts_are_written_once_however_often_they_come(tmp_path):
+    with telesink.Pipeline(f"perfetto://{tmp_path}/traces") as pipeline:
+        for number in range(20_000):
+            pipeline.enqueue({"body": f"message {number % 10_000}", "level": "INFO", "key": number})
+
+    read = Read(only_file(tmp_path / "traces"))
+    assert [event[3] for event in read.events] == [f"message {number % 10_000}" for number in range(20_000)]
+    content = only_file(tmp_path / "traces").read_bytes()
+    assert content.count(b"message 77\x00") <= content.count(b"key") + 100 < 1_000
+
+
+def test_a_file_ends_at_its_size_and_says_so(tmp_path):
+    with telesink.Pipeline(f"perfetto://{tmp_path}/traces?size_max=10 kB") as pipeline:
+        for number in range(1_000):
+            pipeline.enqueue({"body": f"message {number}", "level": "INFO"})
+        assert pipeline.flush(10)
+        stats = pipeline.stats()
+
+    assert 10_000 <= only_file(tmp_path / "traces").stat().st_size < 11_000
+    assert stats.dropped["unrouted"] == 1_000 - len(Read(only_file(tmp_path / "traces")).events)
+    assert "size_max" in stats.last_error
