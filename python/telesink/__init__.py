@@ -65,8 +65,8 @@ del VERSION
 
 
 def __getattr__(name: str) -> object:
-    """Import ``telesink.testing`` and ``telesink.opentelemetry`` when they are first asked for."""
-    if name in ("opentelemetry", "testing"):
+    """Import parts that not every program needs when they are first asked for."""
+    if name in ("files", "metrics", "opentelemetry", "testing"):
         from importlib import import_module
 
         return import_module(f"telesink.{name}")

@@ -42,7 +42,7 @@ class Writers:
 
 
 @pytest.mark.slow
-def test_S12_four_processes_that_are_killed_200_times_while_they_rotate_tear_lose_and_double_no_line(
+def test_S12_four_processes_that_are_killed_200_times_tear_lose_and_double_no_line(
     tmp_path,
 ):
     """F13, S10: what a flush has promised is there; a line that is torn is the last one of its file."""

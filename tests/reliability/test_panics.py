@@ -100,6 +100,8 @@ redaction = _native.RedactionSet([], [], [], [], True)
 with telesink.Pipeline("sqlite:///app.db") as stored:
     stored.enqueue({"body": "stored"})
 inspection = _native.Inspection("sqlite:///app.db", [], os.getcwd())
+appender = _native.FileAppender("file:lines", [], os.getcwd())
+counters = _native.UsageCounters()
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 LINE = {"id": ID, "instance": ID, "seq": 1, "time_unix_nano": 1, "logger": "shop"}
 CALLS = {
@@ -143,6 +145,18 @@ CALLS = {
     "check_settings": lambda: _native.check_settings([]),
     "check_sink": lambda: _native.check_sink(source),
     "check_langfuse": lambda: _native.check_langfuse(source),
+    "folder_name": lambda: _native.folder_name("shop"),
+    "FileAppender": lambda: _native.FileAppender("file:lines", [], os.getcwd()),
+    "FileAppender.append": lambda: appender.append("shop", "metrics", ["{}"]),
+    "FileAppender.close": lambda: appender.close(),
+    "UsageCounters": lambda: _native.UsageCounters(),
+    "UsageCounters.add": lambda: counters.add("shop", (1, 1, 2), (0, 0, 0, 0)),
+    "UsageCounters.add_tool_call": lambda: counters.add_tool_call("shop", "search", 0, 0),
+    "UsageCounters.reset": lambda: counters.reset(),
+    "UsageCounters.reset_cost": lambda: counters.reset_cost(),
+    "UsageCounters.remove": lambda: counters.remove("shop"),
+    "UsageCounters.restore": lambda: counters.restore("shop", (1, 1, 2), (0, 0, 0, 0), {}, []),
+    "UsageCounters.snapshot": lambda: counters.snapshot(),
     "parse_bytes": lambda: _native.parse_bytes("1"),
     "parse_seconds": lambda: _native.parse_seconds("1"),
     "parse_level": lambda: _native.parse_level("INFO"),

@@ -17,7 +17,7 @@ from telesink.files._names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,29 @@ def wipe(folder: str | os.PathLike[str], service: str | None = None, signal: str
 
 
 def _deleted(folder: str, signals: tuple[str, ...], failures: list[str]) -> Iterator[int]:
-    """Delete files, and give the size of each that is gone."""
+    """Delete files, and give the size of each that is gone.
+
+    The active file first: whatever its writers rotate before that is among the rotated ones, and what they
+    rotate afterwards was written afterwards.
+    """
     for signal in signals:
+        yield from _tried(os.path.join(folder, f"{signal}.jsonl"), _delete_active, failures)
         for entry in files_of(folder, signal):
-            # A plain file beside its compressed form is not listed.
-            names = (
-                [entry.path, entry.path.removesuffix(".gz")] if entry.path.endswith(".gz") else [entry.path]
-            )
-            for name in names:
-                try:
-                    size = _delete_active(name) if entry.name == f"{signal}.jsonl" else _delete(name)
-                except FileNotFoundError:
-                    continue
-                except (OSError, TelesinkError) as error:
-                    failures.append(str(error))
-                else:
-                    yield size
+            if entry.name == f"{signal}.jsonl":
+                continue
+            yield from _tried(entry.path, _delete, failures)
+            if entry.path.endswith(".gz"):
+                # A plain file beside its compressed form is not listed.
+                yield from _tried(entry.path.removesuffix(".gz"), _delete, failures)
+
+
+def _tried(path: str, delete: Callable[[str], int], failures: list[str]) -> Iterator[int]:
+    try:
+        yield delete(path)
+    except FileNotFoundError:
+        return
+    except (OSError, TelesinkError) as error:
+        failures.append(str(error))
 
 
 def _delete(path: str) -> int:

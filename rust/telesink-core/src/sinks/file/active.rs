@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Longest wait for a lock that others hold: an append takes microseconds, one to a slow disk a second.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for a lock that others hold: an append takes microseconds, and the lane tries again. Forks wait as long.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Between two looks at a lock; the first ones are quick, because mostly it is free at once.
 const LOCK_PAUSES: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1)];

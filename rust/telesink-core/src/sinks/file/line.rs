@@ -46,10 +46,11 @@ fn write_json(out: &mut Vec<u8>, view: &LogView<'_>, logger: &str) {
     write_str(out, &view.message());
     let origin = Origin::of(view);
     let own = origin.pairs(view, logger);
-    let mut taken = [""; 7];
+    let mut places = ["", "", "", "", "", "", ""];
     let names = OWN.into_iter().chain(own.clone().map(|(name, _)| name));
-    taken.iter_mut().zip(names).for_each(|(place, name)| *place = name);
-    if append_attributes(out, view, &taken) {
+    let count = places.iter_mut().zip(names).map(|(place, name)| *place = name).count();
+    let taken = &places[..count];
+    if append_attributes(out, view, taken) {
         for (name, value) in own {
             out.extend_from_slice(b",\"");
             out.extend_from_slice(name.as_bytes());

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +32,8 @@ pub(super) fn index_of(signal: Signal) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Switches {
     path: Option<PathBuf>,
-    seen: Option<(SystemTime, u64)>,
+    /// Its time, length and inode.
+    seen: Option<(SystemTime, u64, u64)>,
     all: Three,
     services: HashMap<String, Three>,
     retention: [Option<u64>; 3],
@@ -48,8 +50,8 @@ impl Switches {
     /// It cannot be read or makes no sense; what was read before stays valid.
     pub(super) fn refresh(&mut self) -> Result<bool, String> {
         let Some(path) = &self.path else { return Ok(false) };
-        let state =
-            std::fs::metadata(path).ok().and_then(|found| Some((found.modified().ok()?, found.len())));
+        let found = std::fs::metadata(path).ok();
+        let state = found.and_then(|found| Some((found.modified().ok()?, found.len(), found.ino())));
         if state == self.seen {
             return Ok(false);
         }
