@@ -42,6 +42,7 @@ class Writers:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # 200 programs are started, beside other tests
 def test_S12_four_processes_that_are_killed_200_times_tear_lose_and_double_no_line(
     tmp_path,
 ):
