@@ -92,6 +92,14 @@ def test_S4_24_wipe_as_json_says_that_it_worked_and_what_is_left(root):
     assert [entry["server"] for entry in found["inventory"]] == ["github", "github"]
 
 
+def test_an_empty_service_is_no_wildcard_on_the_command_line(root):
+    result = telesink("files", "wipe", root, "--service", "")
+
+    assert result.returncode == 2
+    assert "--service is empty" in result.stderr
+    assert len(files.inventory(root)) == 3
+
+
 def test_wipe_without_anything_to_delete_asks_nobody(tmp_path):
     result = telesink("files", "wipe", tmp_path)
 

@@ -259,10 +259,10 @@ class FileAppender:
         cls, dsn: str, options: Sequence[tuple[str, str]], base_directory: str | PathLike[str]
     ) -> Self:
         """Read a ``file:`` DSN; open nothing. Raises ``ConfigError``."""
-    def append(self, service: str, signal: str, lines: Sequence[str]) -> int:
-        """Append lines without their ends; answer how many are in the file.
+    def append(self, service: str, lines: Sequence[str]) -> bool:
+        """Append lines of metrics without their ends, all or none; False if they are switched off.
 
-        Raises ``TelesinkError`` if none is.
+        Raises ``TelesinkError``.
         """
     def close(self) -> None:
         """Close the files; the next line opens them again. Raises ``TelesinkError``."""

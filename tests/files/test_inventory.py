@@ -59,6 +59,7 @@ def test_S4_22_entries_are_sorted_by_service_and_then_logs_traces_metrics(root):
 
     assert found == [("github", "logs"), ("github", "traces"), ("github", "metrics"), ("zeta", "logs")]
     assert files.inventory(root, "zeta") == files.inventory(root)[3:]
+    assert files.inventory(root, "") == files.inventory(root)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from files.by_hand import BY_HAND
-from files.reading import lines_in
+from files.reading import files_in, lines_in, raw_lines
+from waiting import wait_until
 
 import telesink
+from telesink.files import change_settings
 from telesink.metrics import Accumulator, MetricsFlusher, Tokens
 
 
@@ -97,17 +99,108 @@ def test_S4_16_a_source_whose_counters_fall_is_a_reset_too(folder, usage, make):
     assert [line.get("reset", False) for line in lines_of(folder)] == [True] * 4
 
 
-def test_both_lines_of_a_reset_are_written_together(folder, usage, make):
-    """Weakness 6: a program that ends between them leaves no total of zero."""
-    usage.add("github", input_tokens=5)
+def test_both_lines_of_a_reset_are_written_together_or_not_at_all(run_python, tmp_path):
+    """Weakness 6: a disk that takes but one of them has none, and nothing is lost of the difference."""
+    run_python(
+        "import resource, telesink\n"
+        "from telesink.metrics import *\n"
+        "usage = Accumulator()\n"
+        "usage.add('github', input_tokens=1000)\n"
+        "flusher = MetricsFlusher(usage, dsn='file:t')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150, resource.RLIM_INFINITY))\n"
+        "try:\n"
+        "    flusher.flush()\n"
+        "except telesink.TelesinkError:\n"
+        "    assert open('t/github/metrics.jsonl').read() == ''\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)\n"
+        "    usage.add('github', input_tokens=5)\n"
+        "    assert flusher.flush() == 2\n"
+    )
+
+    sentinel, line = lines_in(tmp_path / "t" / "github", "metrics")
+    assert list(sentinel) == ["ts", "server", "reset"]
+    assert line["diff"]["input_tokens"] == 1_005
+
+
+def test_a_rotation_comes_before_both_lines_of_a_reset_and_never_between(folder, usage):
+    flusher = MetricsFlusher(usage, dsn=f"file://{folder.path}?rotate=400&keep=all&compress=none")
+    for _ in range(10):
+        usage.reset()
+        usage.add("github", input_tokens=1)
+        flusher.flush()
+    flusher.stop()
+
+    for path in files_in(folder.path / "github", "metrics"):
+        assert b'"total"' not in raw_lines(path)[0][0], "a file begins with the line that tells of the reset"
+
+
+def test_a_child_of_a_fork_writes_nothing_that_its_parent_has_counted(run_python, tmp_path):
+    run_python(
+        "import os\n"
+        "from telesink.metrics import *\n"
+        "usage = Accumulator()\n"
+        "flusher = MetricsFlusher(usage, dsn='file:t')\n"
+        "flusher.start()\n"
+        "usage.add('github', input_tokens=100)\n"
+        "if os.fork() == 0:\n"
+        "    raise SystemExit\n"
+        "os.wait()\n"
+    )
+
+    assert len(lines_in(tmp_path / "t" / "github", "metrics")) == 2
+
+
+def test_the_flusher_deletes_nothing_but_its_own_old_files(folder, usage, make):
+    shop = folder.path / "shop"
+    shop.mkdir(parents=True)
+    folder.path.chmod(0o700)
+    names = [f"logs-2020-01-{day:02}T00-00-00.000.jsonl" for day in range(1, 20)]
+    for name in [*names, "metrics-2020-01-01T00-00-00.000.jsonl"]:
+        (shop / name).write_text("{}\n")
+
+    usage.add("shop", input_tokens=1)
     make().flush()
+    wait_until(lambda: not list(shop.glob("metrics-*")), "old files of counters are deleted")
 
-    restored = Accumulator()
-    path = folder.path / "github" / "metrics.jsonl"
-    path.write_text(path.read_text() + '{"ts":"2026-01-31T12:00:00Z","server":"github","reset":true}\n')
-    restored.seed_from_file(path)
+    assert sorted(path.name for path in shop.glob("logs-*")) == names
 
-    assert restored.snapshot()["github"].tokens == Tokens(5, 0, 5)
+
+def test_what_is_used_while_metrics_are_switched_off_is_in_the_first_line_afterwards(folder, usage, tmp_path):
+    settings = tmp_path / "settings.json"
+    flusher = MetricsFlusher(usage, dsn=f"file://{folder.path}?settings={settings}")
+    usage.add("github", input_tokens=1)
+    change_settings(settings, {"persist": {"metrics": False}})
+    nothing = flusher.flush()
+    usage.add("github", input_tokens=10)
+    change_settings(settings, {"persist": {"metrics": True}})
+
+    assert (nothing, flusher.flush()) == (0, 2)
+    assert lines_of(folder)[-1]["diff"]["input_tokens"] == 11
+
+
+def test_a_source_that_fails_costs_a_turn_and_no_more(usage, folder):
+    class Failing:
+        fails = True
+
+        def snapshot(self):
+            if self.fails:
+                raise OSError("not now")
+            return usage.snapshot()
+
+        def restored(self):
+            return {}
+
+    source = Failing()
+    flusher = MetricsFlusher(source, 0.005, dsn=f"file://{folder.path}")
+    usage.add("github", input_tokens=1)
+    flusher.start()
+    wait_until(lambda: flusher.failures > 1, "it has failed and goes on")
+    source.fails = False
+    wait_until((folder.path / "github" / "metrics.jsonl").exists, "it has written")
+    flusher.stop()
+
+    assert flusher.last_error == "not now"
+    assert len(lines_of(folder)) == 2
 
 
 def test_S4_17_lines_without_costs_are_those_of_the_older_format_to_the_byte(folder, usage, make):
@@ -186,8 +279,12 @@ def test_S4_18_a_server_that_was_removed_begins_anew(folder, usage, make):
     flusher.flush()
     usage.add("github", input_tokens=7)
     flusher.flush()
+    usage.remove("github")
+    usage.add("github", input_tokens=9)
+    flusher.flush()
 
-    assert [line.get("reset", False) for line in lines_of(folder)] == [True] * 4
+    assert [line.get("reset", False) for line in lines_of(folder)] == [True] * 6
+    assert lines_of(folder)[-1]["diff"]["input_tokens"] == 9
 
 
 def test_S4_14_start_and_stop_are_harmless_when_repeated_and_the_last_flush_happens_once(folder, usage, make):
@@ -210,8 +307,6 @@ def test_S4_14_start_and_stop_are_harmless_when_repeated_and_the_last_flush_happ
 
 
 def test_S4_14_it_writes_every_interval(folder, usage, make):
-    from waiting import wait_until
-
     flusher = make(interval_seconds=0.01)
     flusher.start()
     for number in range(3):

@@ -135,7 +135,9 @@ FULL = """
 import json, logging, os, sys, telesink
 
 telesink.install_logging(
-    f"file://{sys.argv[1]}/logs?service=shop&rotate=never", when_full="block", retry_initial_seconds=0.01
+    f"file://{sys.argv[1]}/logs?service=shop&rotate=never&fsync={sys.argv[2]}",
+    when_full="block",
+    retry_initial_seconds=0.01,
 )
 log = logging.getLogger("x")
 ballast = os.open(f"{sys.argv[1]}/ballast", os.O_CREAT | os.O_WRONLY)
@@ -159,13 +161,14 @@ print(number)
 """
 
 
-def test_S10_a_full_disk_tears_loses_and_doubles_no_line(tmp_path):
+@pytest.mark.parametrize("fsync", ["never", "batch"])
+def test_S10_a_full_disk_tears_loses_and_doubles_no_line(tmp_path, fsync):
     if not can_mount():
         pytest.fail("this test mounts a small disk: run it as root on Linux")
     disk = tmp_path / "disk"
     disk.mkdir()
 
-    command = [*on_small_disk(disk), sys.executable, "-c", FULL, str(disk)]
+    command = [*on_small_disk(disk), sys.executable, "-c", FULL, str(disk), fsync]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     assert finished.returncode == 0, finished.stderr

@@ -1,6 +1,7 @@
 """When files are rotated, how they are called, and what is kept of them."""
 
 import gzip
+import json
 import os
 import re
 import time
@@ -153,6 +154,31 @@ def test_past_a_total_the_oldest_of_all_services_go(folder, shop):
     assert len(list(jira.iterdir())) == 1
 
 
+def test_an_error_with_one_file_keeps_no_other_from_its_turn(folder, shop):
+    linked = rotated_at(shop, "logs", 0.1)
+    (shop / "second-name").hardlink_to(shop / linked)
+    traces = [rotated_at(shop, "traces", days) for days in (0.1, 0.2, 0.3, 0.4)]
+
+    look_after(folder, "keep=2 files", lambda: len(list(shop.glob("traces-*.gz"))) == 2)
+
+    assert sorted(path.name for path in shop.glob("traces-*")) == sorted(f"{name}.gz" for name in traces[:2])
+
+
+def test_names_are_in_the_order_of_their_lines_however_quickly_files_are_rotated(folder):
+    shop = fill(folder, "rotate=1 kB&keep=all&compress=none", count=3_000)
+
+    assert len(files_in(shop)) > 300
+    assert numbers_in(shop) == list(range(3_000))
+
+
+def test_a_clock_that_was_ahead_leaves_no_name_that_later_files_come_before(folder, shop):
+    ahead = rotated_at(shop, "logs", -1)
+
+    fill(folder, "rotate=1 kB&keep=all&compress=none", count=20)
+
+    assert files_in(shop)[0].name == ahead
+
+
 def test_files_with_other_names_are_never_touched(folder, shop):
     others = ["logs-backup.jsonl", "logs-2020-01-01.jsonl", "notes.txt", "logs-2020-01-01T00-00-00.000.json"]
     for name in others:
@@ -174,11 +200,24 @@ def test_what_a_killed_process_has_left_is_cleaned_up_and_nothing_is_there_twice
     assert [path.name for path in shop.iterdir()] == [f"{plain}.gz"]
 
 
-def test_compressing_keeps_no_line_waiting(folder):
-    """Weakness 4: another thread compresses."""
-    shop = fill(folder, "rotate=64 kB&keep=all", count=5_000)
+def test_compressing_keeps_no_line_waiting(folder, shop):
+    """Weakness 4: lines are written while another thread compresses."""
+    rotated = shop / rotated_at(shop, "logs", 0.1)
+    rotated.write_bytes(os.urandom(40_000_000) + b"\n")
+    logger, pipeline = folder.logger("service=shop&keep=all")
+    logger.info("first")
+    wait_until(lambda: list(shop.glob(".*.part")), "it is being compressed")
 
-    assert numbers_in(shop) == list(range(5_000))
+    logger.info("meanwhile")
+    assert pipeline.flush(10)
+
+    written = [line["msg"] for line in lines_of_active(shop)]
+    assert rotated.exists(), "it was compressed before the line was written: nothing is shown"
+    assert written == ["first", "meanwhile"]
+
+
+def lines_of_active(shop):
+    return [json.loads(line) for line in (shop / "logs.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("fsync", ["never", "interval", "batch"])

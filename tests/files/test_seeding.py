@@ -1,5 +1,6 @@
 """Totals, records and spans that a program finds in the files of programs before it."""
 
+import gzip
 import logging
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ from files.by_hand import BY_HAND
 from files.reading import lines_in
 
 import telesink
-from telesink.files import last_lines, last_spans
+from telesink.files import last_lines, last_spans, seed
 from telesink.metrics import Accumulator, MetricsFlusher, Tokens
 
 MINUTE = 60
@@ -57,6 +58,9 @@ def test_S4_19_a_missing_or_empty_file_is_fine_and_malformed_and_torn_lines_are_
         '{"server":"github","total":{"input_tokens":-1},"ts":"x"}\n',
         '{"server":"github","total":{"input_tokens":1},"ts":"yesterday"}\n',
         '{"server":"github","total":{"input_tokens":1},"ts":"2026-01-31T12:00:00Z","tool_usage":7}\n',
+        '{"server":"github","total":{"input_tokens":1},"diff":{"input_tokens":1},"ts":"1969-01-31T12:00:00Z"}\n',
+        '{"server":"github","total":{"input_tokens":1},"diff":{"input_tokens":1},"ts":"9999-01-31T12:00:00Z"}\n',
+        "[" * 100_000 + "\n",
         "\xff\xfe\n",
     ]  # fmt: skip
     path.write_bytes("".join([*good, *bad, good[1][:60]]).encode("latin-1"))
@@ -80,6 +84,51 @@ def test_S4_19_rotated_files_are_read_too(folder, usage):
     assert used == 30
     assert again.snapshot()["github"].tokens == Tokens(30, 0, 30)
     assert sum(tokens.input for _, tokens in again.snapshot()["github"].minutes) == 29
+
+
+def test_S4_19_seeding_after_a_reset_or_a_second_time_counts_nothing_twice(folder, usage):
+    path = folder.path / "metrics.jsonl"
+    folder.path.mkdir()
+    path.write_text(BY_HAND)
+    usage.add("github", input_tokens=1)
+    usage.reset()
+
+    usage.seed_from_file(path)
+    usage.seed_from_file(path)
+    usage.add("github", input_tokens=7)
+    MetricsFlusher(usage, dsn=f"file://{folder.path}").flush()
+
+    assert usage.snapshot()["github"].tokens == Tokens(157, 35, 192)
+    [line] = lines_in(folder.path / "github", "metrics")
+    assert line["diff"]["input_tokens"] == 7
+
+
+def test_S4_19_a_compressed_file_that_is_cut_off_gives_what_stands_before(folder, usage):
+    folder.path.mkdir()
+    whole = gzip.compress(BY_HAND.encode() * 200)
+    (folder.path / "metrics-2026-01-31T12-00-00.000.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+
+    assert usage.seed_from_file(folder.path / "metrics.jsonl") > 0
+    assert usage.snapshot()["github"].tokens.total >= 120
+
+
+def test_S4_20_log_records_come_back_into_a_ring(folder):
+    logger, pipeline = folder.logger("service=shop&rotate=1 kB&keep=all")
+    for number in range(20):
+        logger.warning("%d", number, extra={"number": number, "ts": "mine"})
+    assert pipeline.close()
+
+    with telesink.Pipeline("memory://") as ring:
+        taken = seed(ring, folder.path / "shop" / "logs.jsonl", 5)
+        assert ring.flush(10)
+        records = ring.recent()
+
+    assert taken == 5
+    assert [record["body"] for record in records] == ["15", "16", "17", "18", "19"]
+    assert (records[0]["level"], records[0]["logger"]) == ("WARN", "cart")
+    assert records[0]["attributes"]["number"] == 15
+    assert records[0]["attributes"]["ts"] == "mine"
+    assert records[0]["time_unix_nano"] <= records[-1]["time_unix_nano"]
 
 
 def test_S4_19_only_the_last_lines_are_read(folder, usage):

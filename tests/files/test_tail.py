@@ -1,7 +1,10 @@
 """Following a file across rotation: every line once, none torn."""
 
+import gzip
 import json
+import os
 import threading
+from pathlib import Path
 
 import pytest
 from files.reading import lines_in
@@ -70,6 +73,53 @@ def test_S4_25_it_goes_on_in_new_files_also_if_there_were_several_meanwhile(acti
     for number in range(1, 5):
         expected += [f"first of {number}", f"last of {number}"]
     assert reader.stop() == [*expected, "first of 5"]
+
+
+def test_it_begins_with_a_whole_line_also_in_the_middle_of_one(active):
+    append(active, "old\nbegun before")
+    reader = Reader(active.parents[1])
+
+    append(active, " and ended after\n")
+    reader.wait_for("ended after")
+
+    assert reader.stop() == ["begun before and ended after"]
+
+
+def test_a_torn_line_that_is_taken_away_is_in_no_line_that_follows(active):
+    append(active, "old\n")
+    lines = files.tail(active.parents[1], "shop", "logs", poll_seconds=0.001)
+    append(active, "one\ntorn li")
+    first = next(lines)
+    # As the next append mends it, between two looks.
+    os.truncate(active, len("old\none\n"))
+    append(active, "a line that is longer\n")
+
+    assert [first, next(lines)] == ["one", "a line that is longer"]
+    lines.close()
+
+
+def test_a_file_that_was_deleted_takes_no_compressed_one_with_it(active):
+    append(active, "old\n")
+    lines = files.tail(active.parents[1], "shop", "logs", poll_seconds=0.001)
+    append(active, "one\n")
+    first = next(lines)
+    active.unlink()
+    rotated = active.with_name("logs-2026-01-31T12-00-00.000.jsonl.gz")
+    rotated.write_bytes(gzip.compress(b"two, which was rotated and compressed at once\n"))
+    append(active, "three\n")
+
+    assert [first, next(lines)[:3], next(lines)] == ["one", "two", "three"]
+    lines.close()
+
+
+def test_lines_that_nobody_asks_for_leave_no_descriptor_open(active):
+    append(active, "old\n")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(20):
+        files.tail(active.parents[1], "shop", "logs")
+
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
 
 
 def test_a_file_that_is_not_there_yet_is_waited_for(tmp_path):

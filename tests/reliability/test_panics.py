@@ -147,7 +147,7 @@ CALLS = {
     "check_langfuse": lambda: _native.check_langfuse(source),
     "folder_name": lambda: _native.folder_name("shop"),
     "FileAppender": lambda: _native.FileAppender("file:lines", [], os.getcwd()),
-    "FileAppender.append": lambda: appender.append("shop", "metrics", ["{}"]),
+    "FileAppender.append": lambda: appender.append("shop", ["{}"]),
     "FileAppender.close": lambda: appender.close(),
     "UsageCounters": lambda: _native.UsageCounters(),
     "UsageCounters.add": lambda: counters.add("shop", (1, 1, 2), (0, 0, 0, 0)),

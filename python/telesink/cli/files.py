@@ -71,6 +71,9 @@ def run_status(folder: str, *, service: str | None, as_json: bool, is_plain: boo
 def run_wipe(folder: str, *, service: str | None, signal: str | None, is_sure: bool, as_json: bool) -> None:
     """Delete files, once somebody has said so."""
     path = path_of(folder)
+    if service == "":
+        message = "--service is empty"
+        raise CommandError(message, hint="name a service, or leave it out", exit_code=USAGE_EXIT_CODE)
     doomed = [entry for entry in _inventory(folder, service) if signal in (None, entry.signal)]
     count = sum(entry.file_count for entry in doomed)
     size = binary(sum(entry.size_bytes for entry in doomed))

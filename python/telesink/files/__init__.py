@@ -18,6 +18,7 @@ True
 from telesink.files._inventory import FileSet, inventory
 from telesink.files._last import last_lines, last_spans
 from telesink.files._names import SIGNALS
+from telesink.files._seed import seed
 from telesink.files._settings import SettingsChanged, change_settings, check_settings, read_settings
 from telesink.files._tail import tail
 from telesink.files._wipe import Wiped, wipe
@@ -33,6 +34,7 @@ __all__ = [
     "last_lines",
     "last_spans",
     "read_settings",
+    "seed",
     "tail",
     "wipe",
 ]

@@ -56,7 +56,7 @@ def inventory(folder: str | os.PathLike[str], service: str | None = None) -> lis
 
     Args:
         folder: the folder that a ``file:`` DSN names.
-        service: only of this one.
+        service: only of this one; None or an empty text for all.
 
     Raises:
         OSError: a folder is there and cannot be read.
@@ -65,7 +65,7 @@ def inventory(folder: str | os.PathLike[str], service: str | None = None) -> lis
     if not path:
         return []
     found = []
-    for name, inside in service_folders(path, service):
+    for name, inside in service_folders(path, service or None):
         for signal in SIGNALS:
             states = _states(files_of(inside, signal))
             if states:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -55,15 +56,24 @@ def _objects(path: str) -> Iterator[dict[str, Any]]:
             yield from _objects(f"{path}.gz")
         return
     with opened, gzip.open(opened, "rb") if path.endswith(".gz") else opened as lines:
-        while line := lines.readline(_LINE_BYTES_MAX):
-            if not line.endswith(b"\n"):
-                continue
-            try:
-                found = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(found, dict):
-                yield found
+        try:
+            while line := lines.readline(_LINE_BYTES_MAX):
+                found = _object(line)
+                if found is not None:
+                    yield found
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            # Cut off or damaged: what stands before is what there is.
+            return
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def last_spans(path: str | os.PathLike[str], n: int) -> list[dict[str, Any]]:

@@ -41,7 +41,10 @@ def locked(path: str, flags: int, *, seconds_max: float | None = None) -> Iterat
                     message = f"{path} is locked by another process"
                     raise TelesinkError(message, "try again, or see which process holds it") from None
                 time.sleep(_LOOK_SECONDS)
-        yield descriptor
+        try:
+            yield descriptor
+        finally:
+            # Said in so many words: a child that was forked meanwhile has a copy of the descriptor.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
-        # Closing it ends the lock.
         os.close(descriptor)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import os
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 from telesink.files._names import check_folder, check_signal, files_of, folder_of
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from threading import Event
 
 _PIECE_BYTES = 1 << 20
+
+#: At the end of a compressed file: how long it was, modulo 2^32.
+_GZIP_SIZE_BYTES = 4
 
 
 def tail(
@@ -54,37 +60,42 @@ def tail(
 
 
 class _Follower:
-    """One reader: the file it is in, and which rotated ones are behind it."""
+    """One reader: the file it is in, up to where it has read, and which rotated ones are behind it."""
 
     def __init__(self, folder: str, signal: str, *, from_start: bool) -> None:
         self._folder = folder
         self._signal = signal
         self._active = os.path.join(folder, f"{signal}.jsonl")
-        self._descriptor = -1
-        self._begun = b""
+        self._file: io.FileIO | None = None
+        #: Behind the last line that was given; what has no end yet is read again.
+        self._offset = 0
         #: Rotated files up to this name are read, or were there before.
         self._seen = ""
         while not from_start:
-            is_open = self._open()
+            file = self._open()
             self._seen = max((name for name, _path in self._rotated()), default="")
-            if is_open:
-                os.lseek(self._descriptor, 0, os.SEEK_END)
-                if self._is_moved():
+            if file is not None:
+                if not _is_same(os.fstat(file.fileno()), self._active):
                     # Rotated in this very moment: it may be among those that are taken for read.
                     self._close()
                     continue
+                self._offset = _end_of_lines(file)
             return
+
+    def __del__(self) -> None:
+        # Of one whose lines nobody has asked for.
+        self._close()
 
     def lines(self, *, follow: bool, poll_seconds: float, stop: Event | None) -> Iterator[str]:
         """Give the lines, see `tail`."""
         try:
             while True:
                 # Asked first: nothing is appended to a file that was moved away.
-                is_moved = self._descriptor < 0 or self._is_moved()
+                is_moved = self._file is None or not _is_same(os.fstat(self._file.fileno()), self._active)
                 yield from self._rest()
                 if is_moved:
                     yield from self._next()
-                    if self._descriptor >= 0:
+                    if self._file is not None:
                         continue
                 if not follow or (stop is not None and stop.is_set()):
                     return
@@ -97,19 +108,17 @@ class _Follower:
 
     def _next(self) -> Iterator[str]:
         """Read what was rotated behind the file that was open, and open the active one."""
-        own = os.fstat(self._descriptor) if self._descriptor >= 0 else None
+        own = None if self._file is None else os.fstat(self._file.fileno())
         self._close()
         while True:
             for name, path in self._rotated():
                 if name <= self._seen:
                     continue
                 self._seen = name
-                # Its name leads to the same file, or it was compressed and deleted since.
-                if own is not None and (_is_same(own, path) or path.endswith(".gz")):
+                if own is not None and _is_rotated_form(own, path):
                     own = None
                     continue
                 yield from _whole_lines(path)
-            own = None
             self._open()
             if all(name <= self._seen for name, _path in self._rotated()):
                 return
@@ -124,36 +133,52 @@ class _Follower:
             if entry.name != f"{self._signal}.jsonl"
         ]
 
-    def _open(self) -> bool:
+    def _open(self) -> io.FileIO | None:
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        try:
-            self._descriptor = os.open(self._active, flags)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def _is_moved(self) -> bool:
-        return not _is_same(os.fstat(self._descriptor), self._active)
+        with contextlib.suppress(FileNotFoundError):
+            self._file = io.FileIO(os.open(self._active, flags))
+        return self._file
 
     def _rest(self) -> Iterator[str]:
         """Give the whole lines up to the present end."""
-        if self._descriptor < 0:
+        if self._file is None:
             return
-        if os.lseek(self._descriptor, 0, os.SEEK_CUR) > os.fstat(self._descriptor).st_size:
+        number = self._file.fileno()
+        if self._offset > os.fstat(number).st_size:
             # Cut off by somebody else.
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
-            self._begun = b""
-        while piece := os.read(self._descriptor, _PIECE_BYTES):
-            *whole, self._begun = (self._begun + piece).split(b"\n")
-            for line in whole:
+            self._offset = 0
+        size = _PIECE_BYTES
+        while piece := os.pread(number, size, self._offset):
+            end = piece.rfind(b"\n")
+            if end < 0 and len(piece) < size:
+                return
+            if end < 0:
+                size *= 2
+                continue
+            for line in piece[:end].split(b"\n"):
+                # Counted first: whoever stops here has had it.
+                self._offset += len(line) + 1
                 yield line.decode("utf-8", "replace")
+            # Read again from there: the begin of the next line may have been taken away meanwhile.
+            size = _PIECE_BYTES
 
     def _close(self) -> None:
-        # What has no end is nobody's line.
-        self._begun = b""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._offset = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _end_of_lines(file: io.FileIO) -> int:
+    """Return where the last whole line ends."""
+    end = os.fstat(file.fileno()).st_size
+    while end > 0:
+        start = max(0, end - _PIECE_BYTES)
+        at = os.pread(file.fileno(), end - start, start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0
 
 
 def _is_same(known: os.stat_result, path: str) -> bool:
@@ -162,6 +187,19 @@ def _is_same(known: os.stat_result, path: str) -> bool:
     except FileNotFoundError:
         return False
     return (known.st_dev, known.st_ino) == (found.st_dev, found.st_ino)
+
+
+def _is_rotated_form(known: os.stat_result, path: str) -> bool:
+    """Whether a rotated file is the one that was open: the same one, or what it was compressed into."""
+    if not path.endswith(".gz"):
+        return _is_same(known, path)
+    try:
+        with open(path, "rb") as file:
+            file.seek(-_GZIP_SIZE_BYTES, os.SEEK_END)
+            size = int.from_bytes(file.read(_GZIP_SIZE_BYTES), "little")
+    except OSError:
+        return False
+    return size == known.st_size % 2**32
 
 
 def _whole_lines(path: str) -> Iterator[str]:
@@ -174,6 +212,10 @@ def _whole_lines(path: str) -> Iterator[str]:
         yield from _whole_lines(f"{path}.gz")
         return
     with opened, gzip.open(opened, "rb") if path.endswith(".gz") else opened as lines:
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield line[:-1].decode("utf-8", "replace")
+        try:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    yield line[:-1].decode("utf-8", "replace")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            # Damaged: what stands before is what there is.
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,9 @@ def _delete(path: str) -> int:
 
 
 def _delete_active(path: str) -> int:
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        # Somebody else's: no writer opens it, and the inventory does not list it.
+        raise FileNotFoundError(path)
     while True:
         with locked(path, os.O_RDWR) as descriptor:
             opened, named = os.fstat(descriptor), os.lstat(path)

@@ -152,7 +152,7 @@ class Accumulator:
 
         Rotated files are read as well, compressed or not. The last total of each server counts; the
         differences of lines that are no reset fill the minutes. Lines that are malformed or torn are passed
-        over, and so is a file that is missing.
+        over, so is a file that is missing, and so are servers that were seeded before.
 
         Args:
             path: the active file, ``<folder>/<server>/metrics.jsonl``.
@@ -170,10 +170,16 @@ class Accumulator:
             raise ConfigError(message, "say how many lines to read, at least 1")
         lines, servers = read_totals(path, n)
         for server, total in servers.items():
+            if server in self._restored:
+                # Once is enough: what was read before is part of the counters.
+                continue
             tools = {name: tuple(use) for name, use in total.tools.items()}
             minutes = sorted(total.minutes.items())
             self._counters.restore(server, total.tokens, total.cost, tools, minutes)
+            now = self.snapshot()[server]
             self._restored[server] = Usage(
+                resets=now.resets,
+                cost_resets=now.cost_resets,
                 tokens=Tokens(*total.tokens),
                 cost=Cost(*total.cost),
                 tools={name: ToolUse(*use) for name, use in total.tools.items()},

@@ -48,8 +48,8 @@ class MetricsFlusher:
         ConfigError: the interval is not positive, or the DSN is none of files.
 
     `start` and `stop` may be called more than once and from several threads; `stop` writes what is left,
-    also if nobody has called `start`, and a program that ends does so by itself. A child of a fork has no
-    thread: it calls `start` of a flusher of its own.
+    also if nobody has called `start`, and a program that ends does so by itself. What a source raises is
+    counted as a failure. In a child of a fork both do nothing: it makes a flusher of its own.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class MetricsFlusher:
         self._turn = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
         self._is_stopped = False
         self._failures = 0
         self._last_error = ""
@@ -88,6 +89,9 @@ class MetricsFlusher:
 
     def start(self) -> None:
         """Begin to write every `interval_seconds`; nothing if it runs already, or has been stopped."""
+        if os.getpid() != self._process:
+            # A child of a fork: its locks may be held by threads that it does not have.
+            return
         with self._state:
             if self._is_stopped or self._thread is not None:
                 return
@@ -97,6 +101,9 @@ class MetricsFlusher:
 
     def stop(self) -> None:
         """Write what is left and close the files; wait for whoever is doing so already."""
+        if os.getpid() != self._process:
+            # A child of a fork: what was counted before it is written by its parent.
+            return
         with self._state:
             is_first = not self._is_stopped
             self._is_stopped = True
@@ -107,7 +114,10 @@ class MetricsFlusher:
         with self._turn:
             if is_first:
                 self._flush_quietly()
-                self._appender.close()
+                try:
+                    self._appender.close()
+                except TelesinkError as error:
+                    self._note(error)
         atexit.unregister(self.stop)
 
     def flush(self) -> int:
@@ -130,6 +140,12 @@ class MetricsFlusher:
         except TelesinkError:
             # Counted, kept as `last_error`, and tried again.
             return
+        except Exception as error:  # noqa: BLE001 - a source of the program's own must not end the thread
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        self._failures += 1
+        self._last_error = str(error)
 
     def _flush(self) -> int:
         found = self._source.snapshot()
@@ -144,11 +160,12 @@ class MetricsFlusher:
             if not lines:
                 continue
             try:
-                # Both lines of a reset with one call: they are there together, or not at all.
-                self._appender.append(server, "metrics", lines)
+                # Both lines of a reset at once: they are in one file together, or not at all.
+                if not self._appender.append(server, lines):
+                    # Switched off: what is used meanwhile is part of the next line that is written.
+                    continue
             except TelesinkError as error:
-                self._failures += 1
-                self._last_error = str(error)
+                self._note(error)
                 failure = error
                 continue
             self._written[server] = usage

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import os
 
 _TOKENS = ("input_tokens", "output_tokens", "total_tokens")
+#: The year 2262: nanoseconds since 1970 fit 63 bits.
+_SECONDS_MAX = 2**63 / 1e9
+
 _COSTS = ("input_micro_usd", "output_micro_usd", "cache_read_micro_usd", "cache_write_micro_usd")
 
 
@@ -46,7 +49,7 @@ def read_totals(path: str | os.PathLike[str], n: int) -> tuple[int, dict[str, To
 def _add(into: Total, line: dict[str, Any]) -> None:
     tokens = _counts(line["total"], _TOKENS)
     is_reset = line.get("reset") is True
-    moment = datetime.fromisoformat(line["ts"]).timestamp()
+    moment = _moment(line["ts"])
     tools = {name: _tool(use) for name, use in line.get("tool_usage", {}).items()}
     cost = _counts(line["cost_total"], _COSTS) if "cost_total" in line else None
     diff = _counts(line.get("diff", {}), _TOKENS)
@@ -74,5 +77,13 @@ def _counts(found: dict[str, Any], names: tuple[str, ...]) -> tuple[int, ...]:
 
 def _tool(use: dict[str, Any]) -> tuple[int, ...]:
     calls, given, back = _counts(use, ("calls", "input_tokens", "output_tokens"))
-    last = datetime.fromisoformat(use["last_called_at"]).timestamp() if "last_called_at" in use else 0.0
+    last = _moment(use["last_called_at"]) if "last_called_at" in use else 0.0
     return (calls, int(last * 1_000_000_000), given, back)
+
+
+def _moment(text: str) -> float:
+    moment = datetime.fromisoformat(text).timestamp()
+    if not 0 <= moment < _SECONDS_MAX:
+        message = "no moment that can be counted"
+        raise ValueError(message)
+    return moment

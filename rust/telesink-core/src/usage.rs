@@ -70,7 +70,25 @@ pub struct Usage {
 /// The counters of all servers. Adding takes a lock for as long as it takes to add.
 #[derive(Debug, Default)]
 pub struct Accumulator {
-    servers: Mutex<BTreeMap<String, Usage>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    servers: BTreeMap<String, Usage>,
+    /// How many servers were forgotten: one that comes back has been reset since.
+    forgotten: u64,
+}
+
+impl State {
+    fn server(&mut self, name: &str) -> &mut Usage {
+        let is_known = self.servers.contains_key(name);
+        let usage = entry(&mut self.servers, name);
+        if !is_known && *usage == Usage::default() {
+            (usage.resets, usage.cost_resets) = (self.forgotten, self.forgotten);
+        }
+        usage
+    }
 }
 
 impl Tokens {
@@ -108,8 +126,8 @@ impl Usage {
 impl Accumulator {
     /// Adds tokens and costs of one call.
     pub fn add(&self, server: &str, tokens: Tokens, cost: Cost, now_unix_nano: u64) {
-        let mut servers = lock(&self.servers);
-        let usage = entry(&mut servers, server);
+        let mut state = lock(&self.state);
+        let usage = state.server(server);
         usage.tokens.add(tokens);
         usage.cost.add(cost);
         if tokens != Tokens::default() {
@@ -119,8 +137,8 @@ impl Accumulator {
 
     /// Counts a call of a tool.
     pub fn add_tool_call(&self, server: &str, tool: &str, input: u64, output: u64, now_unix_nano: u64) {
-        let mut servers = lock(&self.servers);
-        let found = entry(&mut entry(&mut servers, server).tools, tool);
+        let mut state = lock(&self.state);
+        let found = entry(&mut state.server(server).tools, tool);
         found.calls = found.calls.saturating_add(1);
         found.last_called_unix_nano = found.last_called_unix_nano.max(now_unix_nano);
         found.input_tokens = found.input_tokens.saturating_add(input);
@@ -130,7 +148,7 @@ impl Accumulator {
     /// Sets the counters of a server, or of all, back to zero.
     pub fn reset(&self, server: Option<&str>) {
         for (_, usage) in
-            lock(&self.servers).iter_mut().filter(|(name, _)| server.is_none_or(|it| it == *name))
+            lock(&self.state).servers.iter_mut().filter(|(name, _)| server.is_none_or(|it| it == *name))
         {
             *usage =
                 Usage { resets: usage.resets + 1, cost_resets: usage.cost_resets + 1, ..Usage::default() };
@@ -140,7 +158,7 @@ impl Accumulator {
     /// Sets the costs alone back to zero.
     pub fn reset_cost(&self, server: Option<&str>) {
         for (_, usage) in
-            lock(&self.servers).iter_mut().filter(|(name, _)| server.is_none_or(|it| it == *name))
+            lock(&self.state).servers.iter_mut().filter(|(name, _)| server.is_none_or(|it| it == *name))
         {
             usage.cost = Cost::default();
             usage.cost_resets += 1;
@@ -149,18 +167,21 @@ impl Accumulator {
 
     /// Forgets a server.
     pub fn remove(&self, server: &str) {
-        lock(&self.servers).remove(server);
+        let mut state = lock(&self.state);
+        if state.servers.remove(server).is_some() {
+            state.forgotten += 1;
+        }
     }
 
     /// The counters as they are now.
     pub fn snapshot(&self) -> BTreeMap<String, Usage> {
-        lock(&self.servers).clone()
+        lock(&self.state).servers.clone()
     }
 
     /// Puts counters of before under those of now: of a tool the larger ones count, everything else is added up.
     pub fn restore(&self, server: &str, before: &Usage) {
-        let mut servers = lock(&self.servers);
-        let usage = entry(&mut servers, server);
+        let mut state = lock(&self.state);
+        let usage = state.server(server);
         usage.tokens.add(before.tokens);
         usage.cost.add(before.cost);
         for (name, tool) in &before.tools {
@@ -171,7 +192,7 @@ impl Accumulator {
             found.output_tokens = found.output_tokens.max(tool.output_tokens);
         }
         for (minute, tokens) in &before.minutes {
-            usage.add_to_minute(minute * 60_000_000_000, *tokens);
+            usage.add_to_minute(minute.saturating_mul(60_000_000_000), *tokens);
         }
     }
 }
@@ -221,6 +242,18 @@ mod tests {
         assert_eq!((after_cost.tokens, after_cost.cost), (tokens(1, 1), Cost::default()));
         assert_eq!((after_cost.resets, after_cost.cost_resets), (0, 1));
         assert_eq!(after_all, Usage { resets: 1, cost_resets: 2, ..Usage::default() });
+    }
+
+    #[test]
+    fn a_server_that_comes_back_has_been_reset() {
+        let usage = Accumulator::default();
+        usage.add("a", tokens(100, 0), Cost::default(), 0);
+        let before = usage.snapshot()["a"].resets;
+
+        usage.remove("a");
+        usage.add("a", tokens(150, 0), Cost::default(), 0);
+
+        assert_ne!(usage.snapshot()["a"].resets, before);
     }
 
     #[test]

@@ -49,13 +49,13 @@ impl FileAppender {
         })
     }
 
-    /// Appends lines without their ends; answers how many are in the file. Raises `TelesinkError` if none is.
+    /// Appends lines of metrics without their ends, all or none; false if they are switched off. Raises `TelesinkError`.
     #[cfg(unix)]
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
-    fn append(&self, py: Python<'_>, service: &str, signal: &str, lines: Vec<String>) -> PyResult<usize> {
+    fn append(&self, py: Python<'_>, service: &str, lines: Vec<String>) -> PyResult<bool> {
         edge("FileAppender.append", || {
             let now = clock::unix_nano();
-            let appended = py.detach(|| self.lock().append(service, signal, &lines, now));
+            let appended = py.detach(|| self.lock().append(service, &lines, now));
             appended.map_err(|error| errors::write_error(py, &error))
         })
     }

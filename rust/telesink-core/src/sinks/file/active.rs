@@ -5,6 +5,7 @@
 //! is noticed under the lock, so that nothing is ever written behind a file that is complete.
 
 use super::folder::Folder;
+use super::retain::rotated_of;
 use super::rules::Rules;
 use super::stamp::Rotated;
 use crate::descriptors::Identity;
@@ -258,9 +259,12 @@ fn is_due(rules: &Rules, found: &Metadata, bytes: u64, now_unix_nano: u64) -> bo
     written.is_some_and(|at| now_unix_nano / period > at.as_nanos() as u64 / period)
 }
 
-/// Gives the file its rotated name; the lock is held.
+/// Gives the file its rotated name, which is later than that of every other one, whatever the clock says; the lock is
+/// held.
 fn rotate(signal: &str, name: &str, folder: &Folder, now_unix_nano: u64) -> io::Result<()> {
-    let now = now_unix_nano / 1_000_000;
+    let newest =
+        rotated_of(signal, &folder.names()?, |_| Some(0)).first().map(|found| found.rotated.at_millis);
+    let now = (now_unix_nano / 1_000_000).max(newest.map_or(0, |at_millis| at_millis + 1));
     for at_millis in now..now + NAMES_MAX {
         let [plain, gzip] = [false, true].map(|is_gzip| Rotated { at_millis, is_gzip }.name(signal));
         if folder.has(&gzip) {

@@ -1,11 +1,17 @@
 //! Lines that somebody else has made, into the same files: for the metrics flusher.
 
+use super::Options;
 use super::active::Lines;
 use super::files::Files;
-use super::{Options, SIGNALS};
+use super::services::SERVICES_MAX;
+use super::switches::index_of;
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+use crate::record::Signal;
 use std::fmt;
+
+/// What it looks after: what else lies in the folder follows the rules of whoever writes that.
+const METRICS: [&str; 1] = ["metrics"];
 
 /// Appends ready-made lines to the files of services, beside sinks of this and other processes.
 pub struct Appender {
@@ -30,39 +36,47 @@ impl Appender {
                 "write file:///var/log/app (absolute) or file:logs/app (relative)",
             ));
         }
+        if let Some(name) = ["format", "route", "service", "services"].into_iter().find(|name| dsn.has(name))
+        {
+            return Err(ConfigError::new(
+                format!("option `{name}` is about records, and these lines are made already"),
+                "leave it out",
+            ));
+        }
         let options = Options::take_from(dsn)?;
         dsn.finish()?;
-        Ok(Self { files: Files::new(options) })
+        Ok(Self { files: Files::new(options, &METRICS) })
     }
 
-    /// Appends lines without their ends to `<service>/<signal>.jsonl`: all of them, or as many as it answers.
+    /// Appends lines without their ends to `<service>/metrics.jsonl`, all of them or none. Answers false if the service or
+    /// the signal is switched off.
     ///
     /// # Errors
-    /// None of them could be written, or the signal is none of `logs`, `traces` and `metrics`.
+    /// They could not be written, or there are too many services.
     pub fn append(
         &mut self,
         service: &str,
-        signal: &str,
         texts: &[String],
         now_unix_nano: u64,
-    ) -> Result<usize, WriteError> {
-        let Some(signal) = SIGNALS.iter().position(|known| *known == signal) else {
-            let message = format!("no signal is called `{signal}`");
-            return Err(WriteError::hold(message, "write logs, traces or metrics"));
-        };
+    ) -> Result<bool, WriteError> {
         // What there is to tell about the files of before is told by sinks.
         drop(self.files.prepare());
-        let mut lines = Lines::default();
-        for text in texts {
-            lines.text.extend_from_slice(text.as_bytes());
-            lines.end();
+        if !self.files.switches.is_on(service, Signal::Metric) {
+            return Ok(false);
         }
-        let number = self.files.services.number(service);
-        let number = number.unwrap_or_else(|| self.files.services.number_of_default("unknown_service"));
+        let Some(number) = self.files.services.number(service) else {
+            let message = format!("{service} is one service more than {SERVICES_MAX}, which have no folders");
+            return Err(WriteError::hold(message, "name fewer services"));
+        };
+        // One line to whoever rotates or cuts off: they belong together.
+        let mut lines = Lines::default();
+        lines.text.extend_from_slice(texts.join("\n").as_bytes());
+        lines.end();
+        let signal = index_of(Signal::Metric);
         let (stored, error) = self.files.append(number, signal, &lines, now_unix_nano);
         match error {
             Some(error) if stored == 0 => Err(self.files.judge(number, signal, &error)),
-            _ => Ok(stored),
+            _ => Ok(true),
         }
     }
 

@@ -19,15 +19,19 @@ pub(super) struct Files {
     pub(super) switches: Switches,
     /// From the first lines on.
     keeper: Option<Keeper>,
+    /// Whose complete files are looked after.
+    signals: &'static [&'static str],
 }
 
 impl Files {
-    pub(super) fn new(options: Options) -> Self {
+    /// Files whose complete ones are looked after if they are of these signals.
+    pub(super) fn new(options: Options, signals: &'static [&'static str]) -> Self {
         Self {
             rules: options.rules.clone(),
             services: Services::default(),
             switches: Switches::new(options.settings.clone()),
             keeper: None,
+            signals,
             options,
         }
     }
@@ -45,8 +49,9 @@ impl Files {
             }
             Err(text) => Some(text),
         };
-        let (root, rules) = (&self.options.root, &self.rules);
-        let keeper = self.keeper.get_or_insert_with(|| Keeper::start(root.clone(), rules.clone()));
+        let (root, signals, rules) = (&self.options.root, self.signals, &self.rules);
+        let start = || Keeper::start(root.clone(), signals, rules.clone());
+        let keeper = self.keeper.get_or_insert_with(start);
         notice.or_else(|| keeper.take_notice())
     }
 
@@ -63,23 +68,25 @@ impl Files {
             Err(error) => return (0, Some(error)),
         };
         let appended = file.append(folder, lines, &self.rules, now_unix_nano);
+        let mut stored = appended.lines;
         let mut error = appended.error;
-        if error.is_none() && self.options.fsync == Fsync::Batch {
-            error = file.sync().err();
+        if self.options.fsync == Fsync::Batch
+            && let Err(failed) = file.sync()
+        {
+            // Not durable is not stored, where that was asked for: its lines are written again.
+            (stored, error) = (0, Some(failed));
         }
         if let Some(keeper) = &self.keeper {
             if self.options.fsync == Fsync::Interval
                 && let Some(copy) = file.take_unsynced()
             {
-                keeper.sync_soon(copy);
+                error = error.or(keeper.sync_soon(copy).err());
             }
             if appended.has_rotated {
                 keeper.look(&self.rules);
             }
         }
-        // Not durable is not stored, where that was asked for.
-        let is_stored = error.is_none() || self.options.fsync != Fsync::Batch;
-        (if is_stored { appended.lines } else { 0 }, error)
+        (stored, error)
     }
 
     /// What an error of one file means.

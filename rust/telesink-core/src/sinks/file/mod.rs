@@ -21,6 +21,7 @@ pub(in crate::sinks) mod folder;
 mod glog;
 mod keeper;
 mod line;
+mod look;
 mod name;
 mod retain;
 mod route;

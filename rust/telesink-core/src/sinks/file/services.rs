@@ -115,6 +115,9 @@ impl Services {
             && let Some((file, _)) = open.iter_mut().min_by_key(|(_, last)| *last)
         {
             file.let_go();
+            let is_unused = |service: &Service| !service.files.iter().any(|(file, _)| file.is_open());
+            let unused = self.list.iter_mut().filter(|service| is_unused(service));
+            unused.for_each(|service| service.folder = None);
         }
     }
 

@@ -5,8 +5,8 @@ use super::files::Files;
 use super::route::service_of_resource;
 use super::services::SERVICES_MAX;
 use super::switches::index_of;
-use super::{Options, line};
-use crate::error::WriteError;
+use super::{Options, SIGNALS, line};
+use crate::error::{WriteError, WriteErrorKind};
 use crate::record::{Record, Signal};
 use crate::sinks::otlp::request::{self, Encoding};
 use crate::sinks::{Batch, Entry, Outcome, Refusal, Route, Sink};
@@ -40,7 +40,7 @@ struct Part {
 
 impl FileSink {
     pub(super) fn new(options: Options) -> Self {
-        Self { files: Files::new(options), lines: Lines::default(), rerouted: 0 }
+        Self { files: Files::new(options, &SIGNALS), lines: Lines::default(), rerouted: 0 }
     }
 
     /// Sorts a batch. Records of one service mostly come together, and mostly there is but one.
@@ -111,6 +111,32 @@ impl FileSink {
         self.lines.clear();
         self.lines.text.shrink_to(BUFFER_BYTES_KEPT);
         result
+    }
+
+    /// Appends a part. What somebody has to mend in the place of one service must not keep the others waiting: its records
+    /// go to the default service until then, and that is told.
+    fn append_or_reroute(
+        &mut self,
+        batch: &Batch<'_>,
+        part: &Part,
+        outcome: &mut Outcome,
+    ) -> (usize, Option<WriteError>) {
+        let (count, error) = self.append(batch, part, outcome);
+        let Some(error) = error else { return (count, None) };
+        let error = self.files.judge(part.service, index_of(part.signal), &error);
+        let service = self.default_service(batch);
+        if error.kind != WriteErrorKind::Hold || service == part.service {
+            return (count, Some(error));
+        }
+        let rest = Part { service, signal: part.signal, indexes: part.indexes[count..].to_vec() };
+        let (more, failed) = self.append(batch, &rest, outcome);
+        outcome.notice = Some(format!(
+            "{}; its records go to the files of {}",
+            error.full_text(),
+            self.files.services.name(service)
+        ));
+        let failed = failed.map(|failed| self.files.judge(service, index_of(part.signal), &failed));
+        (count + more, failed)
     }
 
     fn append_lines(&mut self, batch: &Batch<'_>, part: &Part) -> (usize, Option<io::Error>) {
@@ -192,13 +218,10 @@ impl Sink for FileSink {
                 outcome.unrouted.extend(part.indexes);
                 continue;
             }
-            let (count, error) = self.append(batch, &part, &mut outcome);
+            let (count, error) = self.append_or_reroute(batch, &part, &mut outcome);
             stored += count;
             outcome.retry.extend_from_slice(&part.indexes[count..]);
-            if let Some(error) = error {
-                let signal = index_of(part.signal);
-                first_error.get_or_insert_with(|| self.files.judge(part.service, signal, &error));
-            }
+            first_error = first_error.or(error);
         }
         outcome.retry.sort_unstable();
         if self.rerouted > rerouted_before {

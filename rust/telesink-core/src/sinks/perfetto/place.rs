@@ -52,6 +52,9 @@ impl Place {
     }
 
     /// Appends whole packets: all of them, or none.
+    ///
+    /// # Errors
+    /// Why not; afterwards the file holds what it held before, or is no longer [sound](Self::is_sound).
     pub(super) fn append(&mut self, packets: &[u8]) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
         let written = io::Write::write_all(file, packets);
@@ -59,9 +62,12 @@ impl Place {
             self.bytes += packets.len() as u64;
             return Ok(());
         }
-        // Nobody else writes here. Should this fail as well, the reader finds a torn packet at the end.
-        file.set_len(self.bytes)?;
-        io::Seek::seek(file, io::SeekFrom::Start(self.bytes))?;
+        // Nobody else writes here. Should this fail as well, the reader finds a torn packet at the end of the file.
+        let cut =
+            file.set_len(self.bytes).and_then(|()| io::Seek::seek(file, io::SeekFrom::Start(self.bytes)));
+        if cut.is_err() {
+            self.file = None;
+        }
         written
     }
 }

@@ -39,8 +39,9 @@ struct Row {
 
 impl Row {
     fn takes(&self, start: u64, end: u64) -> bool {
+        // Where two moments are the same, readers go by the order in the file, in which the known slice stands first.
         let fits = |&(from, to): &(u64, u64)| {
-            to <= start || end <= from || (from <= start && end <= to) || (start <= from && to <= end)
+            to <= start || end < from || (from <= start && end < to) || (start < from && to <= end)
         };
         self.slices.len() < SLICES_MAX && self.slices.iter().all(fits)
     }
@@ -90,6 +91,9 @@ mod tests {
         let crossing = rows.track(TRACE, 15, 25);
         let another = rows.track([8; 16], 10, 20);
 
+        let same_start = rows.track(TRACE, 5, 50);
+
+        assert_ne!(same_start.uuid, inner.uuid, "the inner one would be shown around the outer one");
         assert!(inner.is_new && !later.is_new && !around.is_new && crossing.is_new && another.is_new);
         assert_eq!((later.uuid, around.uuid), (inner.uuid, inner.uuid));
         assert_ne!(crossing.uuid, inner.uuid);

@@ -34,6 +34,8 @@ pub(super) struct PerfettoSink {
     packets: Packets,
     rows: Rows,
     threads: HashSet<u64>,
+    /// Whether the file says whose it is, and knows the tracks and texts that are remembered here.
+    is_described: bool,
 }
 
 impl PerfettoSink {
@@ -44,29 +46,33 @@ impl PerfettoSink {
             packets: Packets::default(),
             rows: Rows::default(),
             threads: HashSet::new(),
+            is_described: false,
         }
     }
 
     /// Opens a file if there is none, and says in it whose it is.
     fn open(&mut self, batch: &Batch<'_>) -> Result<(), WriteError> {
-        if self.place.as_ref().is_some_and(Place::is_sound) {
-            return Ok(());
-        }
         let resource = batch.tables.resource();
-        let attribute = |name: &str| {
-            let found =
-                crate::record::view::resource_attributes(&resource.encoded).find(|(key, _)| *key == name);
-            found.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned()
-        };
-        let execution = folder_name(&attribute("telesink.execution.id"));
         let pid = std::process::id();
-        let name = format!("{}-{pid}", folder_name(&resource.service_name));
-        let made = Place::make(&self.options.root, &execution, &name);
-        self.place = Some(made.map_err(|error| failure::judge(&self.options.target, &name, &error))?);
-        self.packets.begin_anew();
-        (self.rows, self.threads) = (Rows::default(), HashSet::new());
-        self.packets.process(PROCESS, pid, &resource.service_name, batch.now_unix_nano);
-        self.packets.track(LOGS, PROCESS, "logs");
+        if !self.place.as_ref().is_some_and(Place::is_sound) {
+            let attribute = |name: &str| {
+                let mut attributes = crate::record::view::resource_attributes(&resource.encoded);
+                let found = attributes.find(|(key, _)| *key == name);
+                found.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned()
+            };
+            let execution = folder_name(&attribute("telesink.execution.id"));
+            let name = format!("{}-{pid}", folder_name(&resource.service_name));
+            let made = Place::make(&self.options.root, &execution, &name);
+            self.place = Some(made.map_err(|error| failure::judge(&self.options.target, &name, &error))?);
+            self.is_described = false;
+        }
+        if !self.is_described {
+            self.packets.begin_anew();
+            (self.rows, self.threads) = (Rows::default(), HashSet::new());
+            self.packets.process(PROCESS, pid, &resource.service_name, batch.now_unix_nano);
+            self.packets.track(LOGS, PROCESS, "logs");
+            self.is_described = true;
+        }
         Ok(())
     }
 
@@ -120,8 +126,8 @@ impl PerfettoSink {
         let result = place.append(&self.packets.bytes);
         self.packets.bytes.clear();
         if let Err(error) = result {
-            // Which texts are numbered in the file is not known any more; what was cut off had some.
-            self.place = None;
+            // What was cut off had tracks and numbers of texts.
+            self.is_described = false;
             return Err(failure::judge(&self.options.target, "trace file", &error));
         }
         Ok(())
