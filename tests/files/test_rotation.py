@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from files.reading import files_in, lines_in, mode_of
+from reliability.preload import compiled
 from waiting import wait_until
 
 import telesink
@@ -220,12 +221,42 @@ def lines_of_active(shop):
     return [json.loads(line) for line in (shop / "logs.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("fsync", ["never", "interval", "batch"])
-def test_lines_are_there_whenever_they_are_made_durable(folder, fsync):
-    """Weakness 9."""
-    shop = fill(folder, f"fsync={fsync}&rotate=4 kB&keep=all", count=100)
+SYNCS = """
+import os, sys, telesink
 
-    assert numbers_in(shop) == list(range(100))
+pipeline = telesink.Pipeline(f"file:t?service=shop&keep=all&compress=none&rotate=1 kB&fsync={sys.argv[1]}")
+for turn in range(3):
+    for number in range(10):
+        pipeline.enqueue({"body": f"{turn} {number}"})
+    assert pipeline.flush(10)
+seen = open(os.environ["COUNTING_SYNC"], "a+")
+seen.seek(0)
+print(seen.read().count("logs"))
+pipeline.close()
+"""
+
+
+@pytest.mark.parametrize("fsync", ["never", "interval", "batch"])
+def test_lines_are_made_durable_when_that_is_asked_for(run_python, tmp_path, fsync):
+    """Weakness 9: at the end of each batch, within a second and at the end, or not at all."""
+    synced = tmp_path / "synced"
+    library = compiled("counting_sync", tmp_path)
+
+    finished = run_python(SYNCS, fsync, LD_PRELOAD=library, COUNTING_SYNC=str(synced))
+
+    before_close = int(finished.stdout)
+    paths = synced.read_text().splitlines()
+    files = {path.name for path in (tmp_path / "t" / "shop").iterdir()}
+    assert len(lines_in(tmp_path / "t" / "shop")) == 30
+    assert len(files) > 2
+    if fsync == "never":
+        assert [path for path in paths if "logs" in path] == []
+    elif fsync == "batch":
+        assert before_close >= 3 + len(files) - 1
+    else:
+        # The active one at the end; those that were rotated before that.
+        assert paths[-1].endswith("logs.jsonl")
+        assert len([path for path in paths if "logs" in path]) >= len(files)
 
 
 def test_S4_4_what_is_out_of_bounds_is_an_error_that_names_the_option_and_says_what_is_allowed(folder):
