@@ -285,6 +285,10 @@ def settle_last_record() -> None:
         pass
 
 
+#: Records that a sink was told not to keep.
+_ASKED_FOR = "switched_off"
+
+
 def _tell_losses() -> None:
     settle()
     lost = {name: {**counters.rejected, **counters.dropped} for name, counters in stats().items()}
@@ -297,6 +301,8 @@ def _tell_losses() -> None:
             known = lost.setdefault(name, {})
             for cause, count in causes.items():
                 known[cause] = known.get(cause, 0) + count
+    for causes in lost.values():
+        causes.pop(_ASKED_FOR, None)
     text = "; ".join(
         f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items())
         for name, causes in lost.items()

@@ -70,7 +70,7 @@ class Stats(_Counters):
     :ivar delivered: records that a sink has confirmed.
     :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``,
         ``dead_letter_full``, ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``rejected_by_server``,
-        ``unrouted``, ``internal``.
+        ``unrouted``, ``switched_off`` (on purpose), ``internal``.
     :ivar pending: records in memory: queue, batch and in flight.
     :ivar bytes_pending: their bytes.
     :ivar retries: attempts repeated after a failure.

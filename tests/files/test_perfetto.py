@@ -257,13 +257,16 @@ def test_texts_are_written_once_however_often_they_come(tmp_path):
     assert content.count(b"key") < 20
 
 
-def test_a_file_ends_at_its_size_and_says_so(tmp_path):
+def test_a_file_ends_at_its_size_and_the_next_one_begins(tmp_path):
     with telesink.Pipeline(f"perfetto://{tmp_path}/traces?size_max=10 kB") as pipeline:
         for number in range(1_000):
             pipeline.enqueue({"body": f"message {number}", "level": "INFO"})
         assert pipeline.flush(10)
         stats = pipeline.stats()
 
-    assert 10_000 <= only_file(tmp_path / "traces").stat().st_size < 11_000
-    assert stats.dropped["unrouted"] == 1_000 - len(Read(only_file(tmp_path / "traces")).events)
-    assert "size_max" in stats.last_error
+    paths = sorted((tmp_path / "traces").glob("executions/*/*"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(paths) > 3
+    assert all(10_000 <= path.stat().st_size < 11_000 for path in paths[:-1])
+    found = [event[3] for path in paths for event in Read(path).events]
+    assert found == [f"message {number}" for number in range(1_000)]
+    assert (stats.delivered, stats.dropped) == (1_000, {})

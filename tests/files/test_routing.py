@@ -103,7 +103,19 @@ def test_S4_8_a_service_that_is_switched_off_gets_no_more_lines_and_keeps_its_fi
 
     assert messages_in(folder, "github") == ["before"]
     assert messages_in(folder, "shop") == ["another"]
-    assert pipeline.stats().dropped == {"unrouted": 1}
+    assert pipeline.stats().dropped == {"switched_off": 1}
+
+
+def test_what_is_switched_off_is_no_loss_that_is_told_at_the_end(run_python, tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"persist": {"logs": False}}))
+
+    finished = run_python(
+        "import logging, telesink\n"
+        "telesink.install_logging('file:t?settings=settings.json')\n"
+        "logging.warning('off')\n"
+    )
+
+    assert finished.stderr == ""
 
 
 @pytest.mark.parametrize("service", [None, True, False])

@@ -66,6 +66,8 @@ causes! {
         RejectedByServer => "rejected_by_server",
         /// The sink takes no records of this kind.
         Unrouted => "unrouted",
+        /// The sink was told not to keep it: no loss, and told nowhere else.
+        SwitchedOff => "switched_off",
         /// Anything else: by definition a bug.
         Internal => "internal",
     }

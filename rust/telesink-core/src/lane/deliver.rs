@@ -221,7 +221,7 @@ impl Worker {
         }
         if outcome.refused.is_empty()
             && outcome.retry.is_empty()
-            && outcome.unrouted.is_empty()
+            && outcome.switched_off.is_empty()
             && outcome.rejected_by_server == 0
         {
             self.settle(End::Delivered, &entries);
@@ -231,7 +231,7 @@ impl Worker {
         let mut slots: Vec<Option<Entry>> = entries.into_iter().map(Some).collect();
         let mut take = |index: usize| slots.get_mut(index).and_then(Option::take);
         let again: Vec<Entry> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
-        let unrouted: Vec<Entry> = outcome.unrouted.iter().filter_map(|index| take(*index)).collect();
+        let switched_off: Vec<Entry> = outcome.switched_off.iter().filter_map(|index| take(*index)).collect();
         let refused: Vec<Suspect> = outcome
             .refused
             .into_iter()
@@ -245,7 +245,7 @@ impl Worker {
         let rejected = delivered.split_off(delivered.len().saturating_sub(outcome.rejected_by_server));
         self.settle(End::Delivered, &delivered);
         self.settle(End::Dropped(DropCause::RejectedByServer), &rejected);
-        self.settle(End::Dropped(DropCause::Unrouted), &unrouted);
+        self.settle(End::Dropped(DropCause::SwitchedOff), &switched_off);
         self.bury(refused);
         again
     }

@@ -165,8 +165,8 @@ pub struct Outcome {
     /// So many entries at the end of the batch were not offered to the destination yet, because the encoded batch was
     /// more than one request may hold: they are offered next, without a pause. Indexes above name none of them.
     pub unsent: usize,
-    /// Indexes of records that the sink does not keep, because it was told not to; counted as `unrouted`.
-    pub unrouted: Vec<usize>,
+    /// Indexes of records that the sink does not keep, because it was told not to; counted as `switched_off`.
+    pub switched_off: Vec<usize>,
     /// The destination took the rest of the batch as a whole, and says that it rejected so many of its records
     /// without saying which.
     pub rejected_by_server: usize,

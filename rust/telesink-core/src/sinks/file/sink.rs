@@ -215,7 +215,7 @@ impl Sink for FileSink {
         let mut stored = 0;
         for part in self.split(batch) {
             if !self.files.switches.is_on(self.files.services.name(part.service), part.signal) {
-                outcome.unrouted.extend(part.indexes);
+                outcome.switched_off.extend(part.indexes);
                 continue;
             }
             let (count, error) = self.append_or_reroute(batch, &part, &mut outcome);

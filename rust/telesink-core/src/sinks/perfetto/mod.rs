@@ -3,9 +3,9 @@
 //! | option | values | meaning |
 //! |---|---|---|
 //! | `mode` | `user` `dev` `off` | `user`: spans, and log records from INFO on; `dev`: all records; else `PERFETTO_TRACE_MODE` |
-//! | `size_max` | a size | where a file ends: `"1 GiB"` |
+//! | `size_max` | a size | where a file ends and the next one begins: `"1 GiB"` |
 //!
-//! Each process writes `executions/<execution>/<service>-<pid>.pftrace`; `latest` leads to the folder of the execution
+//! Each process writes `executions/<execution>/<service>-<pid>.pftrace`, then `.1.pftrace` and so on; `latest` leads to the folder of the execution
 //! that began last. A file is complete at any moment: packets are only ever appended, and a torn one is cut off again.
 
 mod packet;

@@ -120,6 +120,22 @@ impl PerfettoSink {
         self.packets.event(Kind::Instant, log.header.time_unix_nano, track, (scope, name), annotations);
     }
 
+    fn is_full(&self) -> bool {
+        let bytes = self.place.as_ref().map_or(0, |place| place.bytes) + self.packets.bytes.len() as u64;
+        bytes >= self.options.size_max
+    }
+
+    /// Begins the next file if this one is full; the one behind the last entry with the next batch.
+    fn go_on(&mut self, batch: &Batch<'_>, is_last: bool) -> Result<(), WriteError> {
+        if self.is_full() {
+            self.place = None;
+            if !is_last {
+                return self.open(batch);
+            }
+        }
+        Ok(())
+    }
+
     /// Appends what is ready.
     fn put(&mut self) -> Result<(), WriteError> {
         let Some(place) = &mut self.place else { return Ok(()) };
@@ -147,7 +163,7 @@ impl Sink for PerfettoSink {
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {
-        let mut outcome = Outcome::default();
+        let outcome = Outcome::default();
         if batch.entries.is_empty() {
             return Ok(outcome);
         }
@@ -155,32 +171,20 @@ impl Sink for PerfettoSink {
         let scopes = batch.tables.scopes();
         let mut stored = 0;
         for (index, entry) in batch.entries.iter().enumerate() {
-            let bytes = self.place.as_ref().map_or(0, |place| place.bytes) + self.packets.bytes.len() as u64;
-            if bytes >= self.options.size_max {
-                outcome.unrouted.push(index);
-                continue;
-            }
             let header = entry.record.header();
             let scope = scopes.get(header.scope as usize).map_or("", |scope| &scope.name);
             match header.signal {
                 Signal::Span => self.write_span(&entry.span(), scope),
                 Signal::Log | Signal::Metric => self.write_log(&entry.log(), scope),
             }
-            if self.packets.bytes.len() >= PIECE_BYTES {
-                if let Err(error) = self.put() {
+            let is_last = index + 1 == batch.entries.len();
+            if is_last || self.is_full() || self.packets.bytes.len() >= PIECE_BYTES {
+                let next = self.put().and_then(|()| self.go_on(batch, is_last));
+                if let Err(error) = next {
                     return some_stored(outcome, stored, batch.entries.len(), error);
                 }
                 stored = index + 1;
             }
-        }
-        if let Err(error) = self.put() {
-            return some_stored(outcome, stored, batch.entries.len(), error);
-        }
-        if !outcome.unrouted.is_empty() {
-            outcome.notice = Some(format!(
-                "the trace file has {} bytes and takes no more (size_max)",
-                self.options.size_max
-            ));
         }
         Ok(outcome)
     }
@@ -198,7 +202,6 @@ fn some_stored(
     count: usize,
     error: WriteError,
 ) -> Result<Outcome, WriteError> {
-    outcome.unrouted.retain(|index| *index < stored);
     if stored == 0 {
         return Err(error);
     }
