@@ -47,7 +47,7 @@ def clock():
     return Clock()
 
 
-def test_S0_37_the_first_passes_then_one_per_interval_and_exactly_at_its_end_the_next(clock):
+def test_seed_S0_37_the_first_passes_then_one_per_interval_and_exactly_at_its_end_the_next(clock):
     once = OncePer(10, clock=clock)
     logger, handler = logger_with(once)
 
@@ -58,7 +58,7 @@ def test_S0_37_the_first_passes_then_one_per_interval_and_exactly_at_its_end_the
     assert (once.passed, once.held_back) == (4, 4)
 
 
-def test_S0_37_of_threads_that_come_together_one_passes():
+def test_seed_S0_37_of_threads_that_come_together_one_passes():
     once = OncePer(3600, key=by_message)
     logger, handler = logger_with(once)
     barrier = threading.Barrier(8)
@@ -127,7 +127,7 @@ def test_what_is_remembered_has_a_bound():
     assert len(every._seen) == 4_096
 
 
-def test_S0_27_loggers_that_talk_too_much_pass_from_a_level_on():
+def test_seed_S0_27_loggers_that_talk_too_much_pass_from_a_level_on():
     quiet = Quiet({**NOISY, "sqlalchemy.engine.echo": "DEBUG", "shop": "ERROR"})
     told = {}
 
@@ -155,7 +155,7 @@ def test_S0_27_loggers_that_talk_too_much_pass_from_a_level_on():
     assert quiet.held_back == 4
 
 
-def test_S0_28_while_a_program_starts_only_warnings_and_worse_pass():
+def test_seed_S0_28_while_a_program_starts_only_warnings_and_worse_pass():
     gate = StartupGate()
     logger, handler = logger_with(gate)
 
@@ -167,6 +167,72 @@ def test_S0_28_while_a_program_starts_only_warnings_and_worse_pass():
 
     assert handler.messages == ["no cache", "ready"]
     assert (gate.passed, gate.held_back, gate.is_open) == (2, 1, True)
+
+
+FORKS = """
+import logging, os, sys, threading
+from telesink.filters import OncePer
+
+log = logging.getLogger("shop")
+log.addHandler(logging.NullHandler())
+log.addFilter(OncePer(0.000001))
+is_over = threading.Event()
+
+
+def chatter():
+    while not is_over.is_set():
+        log.warning("on and on")
+
+
+threads = [threading.Thread(target=chatter) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        log.warning("in the child")
+        os._exit(0)
+    os.waitpid(child, 0)
+is_over.set()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_a_child_of_a_fork_can_log_through_a_filter_that_other_threads_used(run_python):
+    run_python(FORKS)
+
+
+def test_what_tells_records_apart_may_log_through_the_same_filter():
+    def key(record):
+        if record.getMessage() == "outer":
+            logger.info("inner")
+        return record.lineno
+
+    logger, handler = logger_with(EveryNth(1, key=key))
+
+    logger.info("outer")
+
+    assert handler.messages == ["inner", "outer"]
+
+
+def test_a_signal_handler_may_log_through_a_filter_that_it_has_interrupted():
+    class Interrupting(OncePer):
+        def _next(self, state, now):
+            if not handler.records:
+                # As if a signal came here, in the middle of it.
+                inner = logging.LogRecord("shop", logging.INFO, __file__, 1, "from the signal", None, None)
+                handler.records.append(inner)
+                self.filter(inner)
+            return super()._next(state, now)
+
+    once = Interrupting(10)
+    logger, handler = logger_with(once)
+
+    logger.info("interrupted")
+
+    assert handler.messages == ["from the signal", "interrupted"]
+    assert once.passed == 2
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,12 @@ class UsageCounters:
         cost: tuple[int, ...],
         tools: Mapping[str, tuple[int, ...]],
         minutes: Sequence[tuple[int, tuple[int, ...]]],
-    ) -> None:
-        """Put counters of before under those of now."""
+    ) -> tuple[int, int] | None:
+        """Put counters of before under those of now.
+
+        Answer how often the server was reset, and its costs; None, with nothing done, if there are too many
+        servers.
+        """
     def snapshot(self) -> dict[str, dict[str, Any]]:
         """Return the counters as they are now, by server."""
 

@@ -17,8 +17,10 @@ through and what it held back.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 
@@ -68,9 +70,11 @@ class _Counting(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
+        # Of a kind that a signal handler or a finalizer on the same thread may take again.
+        self._lock = threading.RLock()
         self._passed = 0
         self._held_back = 0
+        _living.add(self)
 
     @property
     def passed(self) -> int:
@@ -94,6 +98,19 @@ class _Counting(logging.Filter):
         raise NotImplementedError
 
 
+#: All filters: their locks may be held by threads that the child of a fork does not have.
+_living: weakref.WeakSet[_Counting] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for one in _living:
+        one._lock = threading.RLock()  # noqa: SLF001 - as `logging` does with its own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 class _Sampling(_Counting):
     """A filter that remembers something for each key, and how many it held back since the last that passed.
 
@@ -105,18 +122,27 @@ class _Sampling(_Counting):
         self._key = key
         self._seen: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
 
-    def _passes(self, record: logging.LogRecord) -> bool:
-        key = self._key(record)
-        state, held_back = self._seen.pop(key, (None, 0))
-        state, passes = self._next(state)
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a record through, or hold it back."""
+        # The program's own code, which may log: outside of the lock.
+        key, now = self._key(record), self._now()
+        with self._lock:
+            state, held_back = self._seen.get(key, (None, 0))
+            state, passes = self._next(state, now)
+            self._seen[key] = (state, 0 if passes else held_back + 1)
+            self._seen.move_to_end(key)
+            if len(self._seen) > KEYS_MAX:
+                self._seen.popitem(last=False)
+            self._passed += passes
+            self._held_back += not passes
         if passes and held_back:
             record.held_back = held_back
-        self._seen[key] = (state, 0 if passes else held_back + 1)
-        if len(self._seen) > KEYS_MAX:
-            self._seen.popitem(last=False)
         return passes
 
-    def _next(self, state: float | None) -> tuple[float, bool]:
+    def _now(self) -> float:
+        return 0.0
+
+    def _next(self, state: float | None, now: float) -> tuple[float, bool]:
         raise NotImplementedError
 
 
@@ -142,8 +168,10 @@ class OncePer(_Sampling):
         self._seconds = seconds
         self._clock = clock
 
-    def _next(self, state: float | None) -> tuple[float, bool]:
-        now = self._clock()
+    def _now(self) -> float:
+        return self._clock()
+
+    def _next(self, state: float | None, now: float) -> tuple[float, bool]:
         if state is None or now - state >= self._seconds:
             return now, True
         return state, False
@@ -167,7 +195,7 @@ class EveryNth(_Sampling):
             raise ConfigError(message, "give a whole number from 1 on")
         self._n = n
 
-    def _next(self, state: float | None) -> tuple[float, bool]:
+    def _next(self, state: float | None, now: float) -> tuple[float, bool]:  # noqa: ARG002
         count = 0 if state is None else int(state)
         return (count + 1) % self._n, count == 0
 

@@ -317,6 +317,27 @@ def test_S4_14_it_writes_every_interval(folder, usage, make):
         )
 
 
+def test_a_source_that_stops_its_flusher_keeps_nothing_waiting(folder):
+    class Stopping:
+        flusher = None
+
+        def snapshot(self):
+            self.flusher.stop()
+            return {}
+
+        def restored(self):
+            return {}
+
+    source = Stopping()
+    source.flusher = MetricsFlusher(source, 0.01, dsn=f"file://{folder.path}")
+    source.flusher.start()
+    wait_until(
+        lambda: "telesink-metrics" not in {thread.name for thread in threading.enumerate()}, "it has ended"
+    )
+
+    source.flusher.stop()
+
+
 def test_stop_without_start_writes_and_closes(folder, usage, make):
     """Weakness 12."""
     usage.add("github", input_tokens=5)

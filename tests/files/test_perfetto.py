@@ -257,6 +257,20 @@ def test_texts_are_written_once_however_often_they_come(tmp_path):
     assert content.count(b"key") < 20
 
 
+def test_something_in_the_way_of_the_link_leaves_no_files_behind(tmp_path):
+    (tmp_path / "traces" / "latest").mkdir(parents=True)
+    (tmp_path / "traces").chmod(0o700)
+    with telesink.Pipeline(f"perfetto://{tmp_path}/traces", retry_initial_seconds=0.001) as pipeline:
+        pipeline.enqueue({"body": "kept", "level": "INFO"})
+        assert not pipeline.flush(0.2)
+        before = list((tmp_path / "traces").glob("executions/*/*"))
+        (tmp_path / "traces" / "latest").rmdir()
+        assert pipeline.flush(10)
+
+    assert before == []
+    assert [event[3] for event in Read(only_file(tmp_path / "traces")).events] == ["kept"]
+
+
 def test_a_file_ends_at_its_size_and_the_next_one_begins(tmp_path):
     with telesink.Pipeline(f"perfetto://{tmp_path}/traces?size_max=10 kB") as pipeline:
         for number in range(1_000):

@@ -103,6 +103,19 @@ def test_S4_19_seeding_after_a_reset_or_a_second_time_counts_nothing_twice(folde
     assert line["diff"]["input_tokens"] == 7
 
 
+def test_S4_19_past_the_servers_that_are_told_apart_nothing_is_seeded(folder, usage):
+    path = folder.path / "metrics.jsonl"
+    folder.path.mkdir()
+    path.write_text(BY_HAND)
+    for number in range(1_024):
+        usage.add(f"s{number}", input_tokens=1)
+
+    usage.seed_from_file(path)
+
+    assert usage.restored() == {}
+    assert "github" not in usage.snapshot()
+
+
 def test_S4_19_a_compressed_file_that_is_cut_off_gives_what_stands_before(folder, usage):
     folder.path.mkdir()
     whole = gzip.compress(BY_HAND.encode() * 200)
@@ -114,10 +127,18 @@ def test_S4_19_a_compressed_file_that_is_cut_off_gives_what_stands_before(folder
 
 def test_S4_20_log_records_come_back_into_a_ring(folder):
     logger, pipeline = folder.logger("service=shop&rotate=1 kB&keep=all")
+    (folder.path / "shop").mkdir(parents=True, mode=0o700)
+    folder.path.chmod(0o700)
+    (folder.path / "shop" / "logs.jsonl").write_text(
+        '{"ts":"2026-01-31T12:00:00Z","level":"LOUD","msg":"of a level that nobody knows"}\n'
+        '{"ts":"1969-01-31T12:00:00Z","level":"INFO","msg":"of a time before all times"}\n'
+    )
     for number in range(20):
         logger.warning("%d", number, extra={"number": number, "ts": "mine"})
     assert pipeline.close()
 
+    with telesink.Pipeline("memory://") as ring:
+        assert seed(ring, folder.path / "shop" / "logs.jsonl", 100) == 20
     with telesink.Pipeline("memory://") as ring:
         taken = seed(ring, folder.path / "shop" / "logs.jsonl", 5)
         assert ring.flush(10)

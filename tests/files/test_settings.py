@@ -121,6 +121,15 @@ def test_S4_24_callers_take_turns_and_no_change_is_lost(path):
     assert sorted(settings["services"]) == [f"s{number}" for number in range(8)]
 
 
+def test_a_folder_behind_a_link_is_fine(tmp_path):
+    (tmp_path / "release").mkdir()
+    (tmp_path / "current").symlink_to(tmp_path / "release")
+
+    files.change_settings(tmp_path / "current" / "settings.json", {"persist": {"logs": False}})
+
+    assert json.loads((tmp_path / "release" / "settings.json").read_text()) == {"persist": {"logs": False}}
+
+
 def test_S4_24_keys_keep_their_order(path):
     path.write_text('{"services": {}, "retention": {"max_age_days": 3}, "persist": {"traces": true}}')
 

@@ -112,6 +112,34 @@ def test_a_file_that_was_deleted_takes_no_compressed_one_with_it(active):
     lines.close()
 
 
+def test_a_file_of_the_same_length_is_not_taken_for_the_one_that_was_read(active):
+    append(active, "old\n")
+    lines = files.tail(active.parents[1], "shop", "logs", poll_seconds=0.001)
+    append(active, "one\n")
+    first = next(lines)
+    active.unlink()
+    rotated = active.with_name("logs-2026-01-31T12-00-00.000.jsonl.gz")
+    rotated.write_bytes(gzip.compress(b"new\ntwo\n"))
+    append(active, "three\n")
+
+    assert [first, next(lines), next(lines), next(lines)] == ["one", "new", "two", "three"]
+    lines.close()
+
+
+def test_a_file_that_is_compressed_after_it_was_read_is_not_given_again(active):
+    append(active, "old\n")
+    lines = files.tail(active.parents[1], "shop", "logs", poll_seconds=0.001)
+    append(active, "one\n")
+    first = next(lines)
+    rotated = active.with_name("logs-2026-01-31T12-00-00.000.jsonl.gz")
+    rotated.write_bytes(gzip.compress(active.read_bytes()))
+    active.unlink()
+    append(active, "two\n")
+
+    assert [first, next(lines)] == ["one", "two"]
+    lines.close()
+
+
 def test_lines_that_nobody_asks_for_leave_no_descriptor_open(active):
     append(active, "old\n")
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,13 @@ def seed(pipeline: Pipeline, path: str | os.PathLike[str], n: int = 1_000) -> in
     Raises:
         OSError: a file is there and cannot be read.
     """
-    records = [_record(line) for line in last_lines(path, n)]
-    return pipeline.enqueue_many([record for record in records if record is not None])
+    taken = 0
+    for line in last_lines(path, n):
+        record = _record(line)
+        # A level or a moment that no record can have: as malformed as anything else.
+        with contextlib.suppress(ValueError, TypeError):
+            taken += record is not None and pipeline.enqueue(record)
+    return taken
 
 
 def _record(line: dict[str, Any]) -> dict[str, Any] | None:

@@ -107,7 +107,7 @@ def change_settings(
     if len(json.dumps(changes)) > CHANGE_BYTES_MAX:
         message = f"the changes are longer than {CHANGE_BYTES_MAX} bytes"
         raise ConfigError(message, "change less at once")
-    with locked(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY):
+    with locked(os.path.realpath(os.path.dirname(target)), os.O_RDONLY | os.O_DIRECTORY):
         settings, found_hash = read_settings(target)
         if expected_hash is not None and expected_hash != found_hash:
             message = f"{target} was changed by somebody else"

@@ -21,6 +21,9 @@ _PIECE_BYTES = 1 << 20
 #: At the end of a compressed file: how long it was, modulo 2^32.
 _GZIP_SIZE_BYTES = 4
 
+#: So much of two files is compared.
+_BEGIN_BYTES = 64 * 1024
+
 
 def tail(
     folder: str | os.PathLike[str],
@@ -108,8 +111,15 @@ class _Follower:
 
     def _next(self) -> Iterator[str]:
         """Read what was rotated behind the file that was open, and open the active one."""
-        own = None if self._file is None else os.fstat(self._file.fileno())
-        self._close()
+        own, self._file = self._file, None
+        self._offset = 0
+        try:
+            yield from self._behind(own)
+        finally:
+            if own is not None:
+                own.close()
+
+    def _behind(self, own: io.FileIO | None) -> Iterator[str]:
         while True:
             for name, path in self._rotated():
                 if name <= self._seen:
@@ -189,17 +199,22 @@ def _is_same(known: os.stat_result, path: str) -> bool:
     return (known.st_dev, known.st_ino) == (found.st_dev, found.st_ino)
 
 
-def _is_rotated_form(known: os.stat_result, path: str) -> bool:
+def _is_rotated_form(known: io.FileIO, path: str) -> bool:
     """Whether a rotated file is the one that was open: the same one, or what it was compressed into."""
-    if not path.endswith(".gz"):
-        return _is_same(known, path)
+    if _is_same(os.fstat(known.fileno()), path):
+        return True
+    compressed = path if path.endswith(".gz") else f"{path}.gz"
     try:
-        with open(path, "rb") as file:
+        with open(compressed, "rb") as file:
             file.seek(-_GZIP_SIZE_BYTES, os.SEEK_END)
             size = int.from_bytes(file.read(_GZIP_SIZE_BYTES), "little")
-    except OSError:
+            file.seek(0)
+            begin = gzip.GzipFile(fileobj=file).read(_BEGIN_BYTES)
+    except (OSError, EOFError, zlib.error):
         return False
-    return size == known.st_size % 2**32
+    # Of one length are many; the first lines hold their moments.
+    own = os.fstat(known.fileno()).st_size
+    return size == own % 2**32 and begin == os.pread(known.fileno(), _BEGIN_BYTES, 0)
 
 
 def _whole_lines(path: str) -> Iterator[str]:

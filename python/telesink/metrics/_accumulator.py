@@ -175,11 +175,13 @@ class Accumulator:
                 continue
             tools = {name: tuple(use) for name, use in total.tools.items()}
             minutes = sorted(total.minutes.items())
-            self._counters.restore(server, total.tokens, total.cost, tools, minutes)
-            now = self.snapshot()[server]
+            resets = self._counters.restore(server, total.tokens, total.cost, tools, minutes)
+            if resets is None:
+                # One server more than are told apart.
+                continue
             self._restored[server] = Usage(
-                resets=now.resets,
-                cost_resets=now.cost_resets,
+                resets=resets[0],
+                cost_resets=resets[1],
                 tokens=Tokens(*total.tokens),
                 cost=Cost(*total.cost),
                 tools={name: ToolUse(*use) for name, use in total.tools.items()},

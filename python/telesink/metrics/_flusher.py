@@ -69,10 +69,12 @@ class MetricsFlusher:
         self._appender = _native.FileAppender(dsn, [], os.getcwd())
         self._written: dict[str, Usage] = {}
         self._state = threading.Lock()
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
+        self._stopper = 0
+        self._has_ended = threading.Event()
         self._is_stopped = False
         self._failures = 0
         self._last_error = ""
@@ -107,25 +109,41 @@ class MetricsFlusher:
         with self._state:
             is_first = not self._is_stopped
             self._is_stopped = True
-            thread = self._thread
             self._wake.set()
+            thread = self._thread
+            if is_first:
+                self._stopper = threading.get_ident()
+        if not is_first:
+            # One that comes back into itself, by a source or a signal, does not wait for itself.
+            if self._stopper != threading.get_ident():
+                self._has_ended.wait(_STOP_SECONDS_MAX)
+            return
         if thread is not None and thread is not threading.current_thread():
             thread.join(_STOP_SECONDS_MAX)
-        with self._turn:
-            if is_first:
+        # A thread that hangs in a write must not keep the program from ending.
+        if self._turn.acquire(timeout=_STOP_SECONDS_MAX):
+            try:
                 self._flush_quietly()
-                try:
-                    self._appender.close()
-                except TelesinkError as error:
-                    self._note(error)
+                self._close()
+            finally:
+                self._turn.release()
+        self._has_ended.set()
         atexit.unregister(self.stop)
 
+    def _close(self) -> None:
+        try:
+            self._appender.close()
+        except TelesinkError as error:
+            self._note(error)
+
     def flush(self) -> int:
-        """Write what has changed now. Returns how many lines.
+        """Write what has changed now. Returns how many lines; none in the child of a fork.
 
         Raises:
             TelesinkError: something could not be written; it is part of the next line.
         """
+        if os.getpid() != self._process:
+            return 0
         with self._turn:
             return self._flush()
 

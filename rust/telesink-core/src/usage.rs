@@ -76,7 +76,7 @@ pub struct Accumulator {
 #[derive(Debug, Default)]
 struct State {
     servers: BTreeMap<String, Usage>,
-    /// How many servers were forgotten: one that comes back has been reset since.
+    /// What new servers count their resets from: one that was forgotten and comes back has been reset since.
     forgotten: u64,
 }
 
@@ -168,8 +168,9 @@ impl Accumulator {
     /// Forgets a server.
     pub fn remove(&self, server: &str) {
         let mut state = lock(&self.state);
-        if state.servers.remove(server).is_some() {
-            state.forgotten += 1;
+        if let Some(usage) = state.servers.remove(server) {
+            // Above every count that anybody may have seen of it.
+            state.forgotten = state.forgotten.max(usage.resets).max(usage.cost_resets) + 1;
         }
     }
 
@@ -178,9 +179,13 @@ impl Accumulator {
         lock(&self.state).servers.clone()
     }
 
-    /// Puts counters of before under those of now: of a tool the larger ones count, everything else is added up.
-    pub fn restore(&self, server: &str, before: &Usage) {
+    /// Puts counters of before under those of now: of a tool the larger ones count, everything else is added up. Answers how
+    /// often the server was reset, and its costs; none, with nothing done, if there are too many servers.
+    pub fn restore(&self, server: &str, before: &Usage) -> Option<(u64, u64)> {
         let mut state = lock(&self.state);
+        if state.servers.len() >= NAMES_MAX && !state.servers.contains_key(server) {
+            return None;
+        }
         let usage = state.server(server);
         usage.tokens.add(before.tokens);
         usage.cost.add(before.cost);
@@ -194,6 +199,7 @@ impl Accumulator {
         for (minute, tokens) in &before.minutes {
             usage.add_to_minute(minute.saturating_mul(60_000_000_000), *tokens);
         }
+        Some((usage.resets, usage.cost_resets))
     }
 }
 
@@ -248,6 +254,7 @@ mod tests {
     fn a_server_that_comes_back_has_been_reset() {
         let usage = Accumulator::default();
         usage.add("a", tokens(100, 0), Cost::default(), 0);
+        usage.reset(Some("a"));
         let before = usage.snapshot()["a"].resets;
 
         usage.remove("a");
@@ -281,9 +288,10 @@ mod tests {
         before.tools.insert("t".to_owned(), Tool { calls: 4, ..Tool::default() });
         before.add_to_minute(3 * MINUTE, tokens(10, 0));
 
-        usage.restore("a", &before);
+        let resets = usage.restore("a", &before);
 
         let found = &usage.snapshot()["a"];
+        assert_eq!(resets, Some((0, 0)));
         assert_eq!((found.tokens.input, found.tools["t"].calls), (11, 4));
         assert_eq!(found.minutes, [(3, tokens(10, 0)), (5, tokens(1, 0))]);
     }

@@ -69,7 +69,7 @@ impl UsageCounters {
         })
     }
 
-    /// Puts counters of before under those of now.
+    /// Puts counters of before under those of now; answers resets, or None if there are too many servers.
     #[expect(clippy::needless_pass_by_value, reason = "PyO3 hands over what it has extracted by value")]
     fn restore(
         &self,
@@ -78,7 +78,7 @@ impl UsageCounters {
         cost: Costs,
         tools: BTreeMap<String, ToolCounts>,
         minutes: Vec<(u64, TokenCounts)>,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<(u64, u64)>> {
         edge("UsageCounters.restore", || {
             let tool = |(calls, last_called_unix_nano, input_tokens, output_tokens): ToolCounts| Tool {
                 calls,
@@ -95,8 +95,7 @@ impl UsageCounters {
                 minutes,
                 ..usage::Usage::default()
             };
-            self.0.restore(server, &before);
-            Ok(())
+            Ok(self.0.restore(server, &before))
         })
     }
 

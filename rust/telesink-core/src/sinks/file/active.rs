@@ -27,8 +27,8 @@ const LOCK_LOOKS_QUICK: u32 = 20;
 /// How often a file is opened again because it was moved between opening and locking it.
 const MOVES_MAX: u32 = 100;
 
-/// Names that are tried for a rotated file: one for each millisecond from now on.
-const NAMES_MAX: u64 = 1_000;
+/// Names that are tried for a rotated file; each that is taken has the folder looked through again.
+const NAMES_MAX: u32 = 1_000;
 
 /// How far back a torn line may begin; longer ones are ended where they stand.
 const TORN_BYTES_MAX: u64 = 64 << 20;
@@ -76,6 +76,8 @@ pub(super) struct ActiveFile {
     open: Option<(File, Option<Identity>)>,
     /// Whether something was written since [`ActiveFile::take_unsynced`].
     is_dirty: bool,
+    /// The latest name of a rotated file that is known, in milliseconds since the Unix epoch.
+    newest: Option<u64>,
 }
 
 impl Drop for ActiveFile {
@@ -86,7 +88,7 @@ impl Drop for ActiveFile {
 
 impl ActiveFile {
     pub(super) fn new(signal: &'static str) -> Self {
-        Self { signal, name: format!("{signal}.jsonl"), open: None, is_dirty: false }
+        Self { signal, name: format!("{signal}.jsonl"), open: None, is_dirty: false, newest: None }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -119,18 +121,21 @@ impl ActiveFile {
             let step = self.append_to_one(folder, lines, rules, now_unix_nano, &mut appended);
             match step {
                 Ok(Step::Written) => moves = 0,
-                Ok(Step::Moved) if moves < MOVES_MAX => self.let_go(),
+                Ok(Step::Moved) if moves < MOVES_MAX => appended.error = self.leave(rules).err(),
                 Ok(Step::Moved) => {
                     appended.error = Some(io::Error::other("it is moved away again and again"));
                 }
                 Err(error) => appended.error = Some(error),
             }
         }
-        if appended.error.is_some() {
-            // Opened anew next time: its disk may have gone away.
-            self.let_go();
-        }
         appended
+    }
+
+    /// Closes a file that was moved away, with what was written to it made durable where that was asked for.
+    fn leave(&mut self, rules: &Rules) -> io::Result<()> {
+        let synced = if rules.is_durable { self.sync() } else { Ok(()) };
+        self.let_go();
+        synced
     }
 
     fn append_to_one(
@@ -161,10 +166,7 @@ impl ActiveFile {
         let first = lines.start_of(appended.lines);
         let first_bytes = (lines.ends[appended.lines] - first) as u64;
         if size > 0 && is_due(rules, &found, size + first_bytes, now_unix_nano) {
-            if rules.is_durable {
-                file.sync_data()?;
-            }
-            rotate(self.signal, &self.name, folder, now_unix_nano)?;
+            rotate(self.signal, &self.name, folder, now_unix_nano, &mut self.newest)?;
             appended.has_rotated = true;
             return Ok(Step::Moved);
         }
@@ -186,20 +188,23 @@ impl ActiveFile {
 
     /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.is_dirty)
+        if self.is_dirty
             && let Some((file, _)) = &self.open
         {
             file.sync_data()?;
         }
+        self.is_dirty = false;
         Ok(())
     }
 
     /// A copy of the file if it holds something that is not durable yet and was not handed out before.
-    pub(super) fn take_unsynced(&mut self) -> Option<File> {
-        if !std::mem::take(&mut self.is_dirty) {
-            return None;
+    pub(super) fn take_unsynced(&mut self) -> io::Result<Option<File>> {
+        if !self.is_dirty {
+            return Ok(None);
         }
-        self.open.as_ref().and_then(|(file, _)| file.try_clone().ok())
+        let copy = self.open.as_ref().map(|(file, _)| file.try_clone()).transpose()?;
+        self.is_dirty = false;
+        Ok(copy)
     }
 }
 
@@ -260,22 +265,41 @@ fn is_due(rules: &Rules, found: &Metadata, bytes: u64, now_unix_nano: u64) -> bo
 }
 
 /// Gives the file its rotated name, which is later than that of every other one, whatever the clock says; the lock is
-/// held.
-fn rotate(signal: &str, name: &str, folder: &Folder, now_unix_nano: u64) -> io::Result<()> {
-    let newest =
-        rotated_of(signal, &folder.names()?, |_| Some(0)).first().map(|found| found.rotated.at_millis);
-    let now = (now_unix_nano / 1_000_000).max(newest.map_or(0, |at_millis| at_millis + 1));
-    for at_millis in now..now + NAMES_MAX {
+/// held. `newest` is the latest that is known here; the folder is looked through where none is, or the next is taken.
+fn rotate(
+    signal: &str,
+    name: &str,
+    folder: &Folder,
+    now_unix_nano: u64,
+    newest: &mut Option<u64>,
+) -> io::Result<()> {
+    for _ in 0..NAMES_MAX {
+        let known = match *newest {
+            Some(known) => known,
+            None => newest_of(signal, folder)?,
+        };
+        let at_millis = (now_unix_nano / 1_000_000).max(known + 1);
         let [plain, gzip] = [false, true].map(|is_gzip| Rotated { at_millis, is_gzip }.name(signal));
-        if folder.has(&gzip) {
-            continue;
-        }
-        match folder.rename(name, &plain) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other,
+        let renamed = if folder.has(&gzip) {
+            Err(io::ErrorKind::AlreadyExists.into())
+        } else {
+            folder.rename(name, &plain)
+        };
+        match renamed {
+            // Another process was here.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => *newest = None,
+            other => {
+                *newest = Some(at_millis);
+                return other;
+            }
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "no name is free for the rotated file"))
+}
+
+fn newest_of(signal: &str, folder: &Folder) -> io::Result<u64> {
+    let rotated = rotated_of(signal, &folder.names()?, |_| Some(0));
+    Ok(rotated.first().map_or(0, |found| found.rotated.at_millis))
 }
 
 /// Writes all of it, with one call where the system takes it whole. Answers how much is in the file if that fails.

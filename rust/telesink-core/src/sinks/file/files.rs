@@ -77,14 +77,18 @@ impl Files {
             (stored, error) = (0, Some(failed));
         }
         if let Some(keeper) = &self.keeper {
-            if self.options.fsync == Fsync::Interval
-                && let Some(copy) = file.take_unsynced()
-            {
-                error = error.or(keeper.sync_soon(copy).err());
+            if self.options.fsync == Fsync::Interval {
+                let handed =
+                    file.take_unsynced().and_then(|copy| copy.map_or(Ok(()), |copy| keeper.sync_soon(copy)));
+                error = error.or(handed.err());
             }
             if appended.has_rotated {
                 keeper.look(&self.rules);
             }
+        }
+        if error.is_some() {
+            // Opened anew next time: its disk may have gone away.
+            file.let_go();
         }
         (stored, error)
     }

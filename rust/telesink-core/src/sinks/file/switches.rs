@@ -75,10 +75,11 @@ impl Switches {
         if state.is_some() && state == self.seen {
             return Ok(false);
         }
-        self.seen = state;
         let mut text = String::new();
         let read = File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
         read.map_err(|error| told(error.to_string()))?;
+        // Read, so that a file that is wrong is told once; one that could not be read is looked at again.
+        self.seen = state;
         let parsed: Value = serde_json::from_str(&text).map_err(|error| told(error.to_string()))?;
         self.said = Said::of(&parsed).map_err(told)?;
         Ok(true)

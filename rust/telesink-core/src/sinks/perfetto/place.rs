@@ -8,6 +8,9 @@ use std::path::Path;
 
 const EXECUTIONS: &str = "executions";
 
+/// Names that are tried at once; the next attempt goes on behind them.
+const NAMES_MAX: u32 = 10_000;
+
 /// The file that packets are appended to.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -27,23 +30,26 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// Makes the folders and the file, which must be new, and lets `latest` lead to the execution.
-    pub(super) fn make(root: &Path, execution: &str, name: &str) -> io::Result<Self> {
+    /// Makes the folders and the file, which must be new, and lets `latest` lead to the execution. `number` is where to look
+    /// for a free name from, and afterwards where the next one may be.
+    pub(super) fn make(root: &Path, execution: &str, name: &str, number: &mut u64) -> io::Result<Self> {
         let root = Folder::open_root(root)?;
         let folder = root.make_child(EXECUTIONS)?.make_child(execution)?;
-        // A name that was used by a process of the same number before gets a number of its own.
-        let mut file = Err(io::ErrorKind::AlreadyExists.into());
-        for number in 0..1_000 {
-            let ending = if number == 0 { String::new() } else { format!(".{number}") };
-            file = folder.make_file(&format!("{name}{ending}.pftrace"));
-            if !matches!(&file, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
-                break;
+        root.link("latest", &format!("{EXECUTIONS}/{execution}"))?;
+        for _ in 0..NAMES_MAX {
+            // Names may be those of a process of the same number before.
+            let ending = if *number == 0 { String::new() } else { format!(".{number}") };
+            match folder.make_file(&format!("{name}{ending}.pftrace")) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => *number += 1,
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    *number += 1;
+                    let identity = Identity::of(&file);
+                    return Ok(Self { file: Some(file), identity, bytes: 0 });
+                }
             }
         }
-        let file = file?;
-        root.link("latest", &format!("{EXECUTIONS}/{execution}"))?;
-        let identity = Identity::of(&file);
-        Ok(Self { file: Some(file), identity, bytes: 0 })
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Whether the descriptor still leads to the file.

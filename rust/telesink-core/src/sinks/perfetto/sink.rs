@@ -36,6 +36,8 @@ pub(super) struct PerfettoSink {
     threads: HashSet<u64>,
     /// Whether the file says whose it is, and knows the tracks and texts that are remembered here.
     is_described: bool,
+    /// The number of the next file.
+    next: u64,
 }
 
 impl PerfettoSink {
@@ -47,6 +49,7 @@ impl PerfettoSink {
             rows: Rows::default(),
             threads: HashSet::new(),
             is_described: false,
+            next: 0,
         }
     }
 
@@ -62,7 +65,7 @@ impl PerfettoSink {
             };
             let execution = folder_name(&attribute("telesink.execution.id"));
             let name = format!("{}-{pid}", folder_name(&resource.service_name));
-            let made = Place::make(&self.options.root, &execution, &name);
+            let made = Place::make(&self.options.root, &execution, &name, &mut self.next);
             self.place = Some(made.map_err(|error| failure::judge(&self.options.target, &name, &error))?);
             self.is_described = false;
         }
@@ -179,11 +182,13 @@ impl Sink for PerfettoSink {
             }
             let is_last = index + 1 == batch.entries.len();
             if is_last || self.is_full() || self.packets.bytes.len() >= PIECE_BYTES {
-                let next = self.put().and_then(|()| self.go_on(batch, is_last));
-                if let Err(error) = next {
+                if let Err(error) = self.put() {
                     return some_stored(outcome, stored, batch.entries.len(), error);
                 }
                 stored = index + 1;
+                if let Err(error) = self.go_on(batch, is_last) {
+                    return some_stored(outcome, stored, batch.entries.len(), error);
+                }
             }
         }
         Ok(outcome)
