@@ -107,6 +107,21 @@ fn h3_a_server_that_rejects_more_than_it_was_given_rejects_what_it_was_given() {
 }
 
 #[test]
+fn records_that_a_sink_was_told_not_to_keep_are_counted_apart_and_not_offered_again() {
+    let outcome = Outcome { switched_off: vec![1, 3], ..Outcome::default() };
+    let script = Script::answering([Answer::Partly(outcome)]);
+    let pipeline = pipeline(script.plan(), batches_of(5));
+
+    offer_all(&pipeline, ["a", "b", "c", "d", "e"]);
+    flush(&pipeline);
+
+    assert_eq!(script.calls().len(), 1);
+    assert_eq!(lane(&pipeline).delivered, 3);
+    assert_dropped(&lane(&pipeline), DropCause::SwitchedOff, 2);
+    assert_balanced(&pipeline.stats());
+}
+
+#[test]
 fn a_sink_that_wants_small_batches_does_not_wait_for_large_ones() {
     let record = info(&"x".repeat(1_000));
     let script = Script::storing();
