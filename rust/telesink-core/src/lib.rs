@@ -23,6 +23,7 @@ mod private_file;
 pub mod record;
 pub mod redact;
 pub mod settings;
+mod signals;
 pub mod sinks;
 pub mod stats;
 mod sync;

@@ -2,6 +2,7 @@
 
 use super::{Lane, worker};
 use crate::clock;
+use crate::signals::with_signals_blocked;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -49,24 +50,4 @@ impl Lane {
             }
         }
     }
-}
-
-/// Runs `spawn` with all signals blocked, so that the new thread inherits the mask: the program's signals belong to
-/// its own threads, and no system call of a sink is interrupted.
-#[cfg(unix)]
-fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
-    use nix::sys::signal::{SigSet, SigmaskHow};
-    let previous = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
-    let spawned = spawn();
-    if let Ok(mask) = previous {
-        // Cannot fail with a mask that the system itself handed out; if it did, the program would notice at once.
-        let restored = mask.thread_set_mask();
-        debug_assert!(restored.is_ok());
-    }
-    spawned
-}
-
-#[cfg(not(unix))]
-fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
-    spawn()
 }

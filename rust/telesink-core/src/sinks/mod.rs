@@ -5,7 +5,9 @@ pub mod console;
 pub mod file;
 #[cfg(not(unix))]
 mod file {
-    use crate::{dsn::Dsn, error::ConfigError, sinks::SinkPlan};
+    use crate::dsn::Dsn;
+    use crate::error::ConfigError;
+    use crate::sinks::SinkPlan;
 
     pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
         let message = format!("{}:// needs a Unix system: it opens files relative to folders", dsn.scheme());

@@ -8,6 +8,7 @@ use super::look::Look;
 use super::rules::Rules;
 use crate::clock;
 use crate::descriptors::Identity;
+use crate::signals::with_signals_blocked;
 use crate::sync::lock;
 use std::fs::File;
 use std::io;
@@ -69,7 +70,8 @@ impl Keeper {
         };
         let shared = Arc::new(Shared { root, signals, state: Mutex::new(state), wake: Condvar::new() });
         let own = Arc::clone(&shared);
-        let spawned = std::thread::Builder::new().name("telesink-files".to_owned()).spawn(move || own.run());
+        let builder = std::thread::Builder::new().name("telesink-files".to_owned());
+        let spawned = with_signals_blocked(|| builder.spawn(move || own.run()));
         let thread = match spawned {
             Ok(thread) => Some(thread),
             Err(error) => {
