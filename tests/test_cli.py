@@ -74,8 +74,12 @@ def test_every_command_and_every_option_says_what_it_is_for():
 
     commands = typer.main.get_command(app).commands
 
-    assert {"check", "demo", "doctor", "prune", "query", "replay", "schema", "tail"} == set(commands)
-    for command in commands.values():
+    assert set(commands) == {
+        "check", "demo", "doctor", "files", "prune", "query", "replay", "schema", "tail",
+    }  # fmt: skip
+    of_files = commands["files"].commands
+    assert set(of_files) == {"status", "tail", "wipe"}
+    for command in (*commands.values(), *of_files.values()):
         assert command.help
         assert [parameter.name for parameter in command.params if not parameter.help] == []
 
