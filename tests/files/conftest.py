@@ -6,6 +6,7 @@ import logging
 import pytest
 
 import telesink
+from telesink.metrics import Accumulator, MetricsFlusher
 
 
 class Folder:
@@ -39,3 +40,23 @@ def folder(tmp_path):
     """A folder that is not there yet."""
     with contextlib.closing(Folder(tmp_path / "telemetry")) as folder:
         yield folder
+
+
+@pytest.fixture
+def usage():
+    """Counters of one's own."""
+    return Accumulator()
+
+
+@pytest.fixture
+def make(folder, usage):
+    """Makes flushers that write into the folder, and stops them."""
+    made = []
+
+    def make(source=usage, **options):
+        made.append(MetricsFlusher(source, dsn=f"file://{folder.path}", **options))
+        return made[-1]
+
+    yield make
+    for flusher in made:
+        flusher.stop()

@@ -15,12 +15,6 @@ from telesink.metrics import Accumulator, MetricsFlusher, Tokens
 MINUTE = 60
 
 
-@pytest.fixture
-def usage():
-    """Counters of one's own."""
-    return Accumulator()
-
-
 def test_S4_19_totals_and_minutes_come_back_and_the_next_line_tells_only_what_is_new(folder, usage):
     path = folder.path / "github" / "metrics.jsonl"
     path.parent.mkdir(parents=True)
