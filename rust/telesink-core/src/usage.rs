@@ -1,8 +1,7 @@
 //! What models and tools have used: counters by server, summed up in memory and written now and then by somebody else.
 
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
 
 /// Most servers, and tools of one server, that are told apart; the rest is counted under [`OTHERS`].
 pub const NAMES_MAX: usize = 1_024;

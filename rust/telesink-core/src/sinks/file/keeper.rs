@@ -9,11 +9,10 @@ use super::rules::Rules;
 use crate::clock;
 use crate::descriptors::Identity;
 use crate::signals::with_signals_blocked;
-use crate::sync::lock;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -75,7 +74,7 @@ impl Keeper {
         let thread = match spawned {
             Ok(thread) => Some(thread),
             Err(error) => {
-                lock(&shared.state).notice =
+                shared.state().notice =
                     Some(format!("no thread to compress and delete rotated files: {error}"));
                 None
             }
@@ -85,7 +84,7 @@ impl Keeper {
 
     /// A file was rotated, or the rules have changed.
     pub(super) fn look(&self, rules: &Rules) {
-        let mut state = lock(&self.shared.state);
+        let mut state = self.shared.state();
         state.rules = rules.clone();
         state.has_work = true;
         self.shared.wake.notify_all();
@@ -97,7 +96,7 @@ impl Keeper {
     /// It was made so at once, because too many wait, and that failed.
     pub(super) fn sync_soon(&self, file: File) -> io::Result<()> {
         let identity = Identity::of(&file);
-        let mut state = lock(&self.shared.state);
+        let mut state = self.shared.state();
         if state.to_sync.iter().any(|(known, _)| *known == identity) {
             return Ok(());
         }
@@ -115,13 +114,13 @@ impl Keeper {
 
     /// What went wrong since it was asked last.
     pub(super) fn take_notice(&self) -> Option<String> {
-        lock(&self.shared.state).notice.take()
+        self.shared.state().notice.take()
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        lock(&self.shared.state).is_ending = true;
+        self.shared.state().is_ending = true;
         self.shared.wake.notify_all();
         let end = clock::monotonic() + END_WAIT_MAX;
         let Some(thread) = self.thread.take() else { return };
@@ -144,7 +143,7 @@ impl Shared {
                 // Between two pieces of a file that takes long.
                 let goes_on = || {
                     self.sync_due(false);
-                    !lock(&self.state).is_ending
+                    !self.state().is_ending
                 };
                 self.told(
                     Look { root: &self.root, signals: self.signals, rules: &rules, goes_on: &goes_on }.all(),
@@ -157,7 +156,7 @@ impl Shared {
     /// Waits until there is something to do. Answers the rules, whether this is the end, and whether somebody asked for a
     /// look.
     fn wait(&self, due: Instant) -> (Rules, bool, bool) {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         loop {
             let now = clock::monotonic();
             let until = state.sync_at.map_or(due, |at| at.min(due));
@@ -173,7 +172,7 @@ impl Shared {
 
     /// Makes files durable whose second has passed, or all of them.
     fn sync_due(&self, all: bool) {
-        let mut state = lock(&self.state);
+        let mut state = self.state();
         if !all && state.sync_at.is_none_or(|at| clock::monotonic() < at) {
             return;
         }
@@ -185,9 +184,13 @@ impl Shared {
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn told(&self, result: io::Result<()>) {
         if let Err(error) = result {
-            lock(&self.state).notice = Some(format!("rotated files: {error}"));
+            self.state().notice = Some(format!("rotated files: {error}"));
         }
     }
 }
