@@ -23,11 +23,13 @@ from telesink._settings import Settings
 from telesink._signals import install_signal_flush
 from telesink._span import current_span_id, current_trace_id, span
 from telesink._stats import Receipt, Stats
+from telesink._table_map import Column, TableMap
 from telesink._traced import traced
 from telesink.exceptions import AuthError, ConfigError, ConnectError, SchemaError, TelesinkError
 
 __all__ = [
     "AuthError",
+    "Column",
     "ConfigError",
     "ConnectError",
     "Ingest",
@@ -38,6 +40,7 @@ __all__ = [
     "SchemaError",
     "Settings",
     "Stats",
+    "TableMap",
     "TelesinkError",
     "__version__",
     "aflush",
@@ -66,7 +69,7 @@ del VERSION
 
 def __getattr__(name: str) -> object:
     """Import parts that not every program needs when they are first asked for."""
-    if name in ("files", "metrics", "opentelemetry", "testing"):
+    if name in ("events", "files", "metrics", "opentelemetry", "testing"):
         from importlib import import_module
 
         return import_module(f"telesink.{name}")

@@ -1,6 +1,6 @@
 """The native half of telesink. Import `telesink` instead; names here are private to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from logging import LogRecord
 from os import PathLike
 from typing import Any, Final, Self, final
@@ -27,6 +27,8 @@ __all__ = [
     "current_ids",
     "describe_sink",
     "dsn_identity",
+    "enqueue_many",
+    "event_problems",
     "folder_name",
     "fork_detection",
     "new_span_ids",
@@ -338,6 +340,12 @@ def fork_detection() -> str:
 
 def parse_bytes(text: str) -> int | None:
     """Read a size such as `64 MiB`; None if it is none."""
+
+def enqueue_many(pipeline: Pipeline, records: Iterable[Mapping[str, Any]]) -> int:
+    """Take mappings in order; answer how many were accepted. A list or tuple is written together."""
+
+def event_problems(event: Mapping[str, Any]) -> list[str]:
+    """Tell what is wrong with an event about a run, a step or a call; empty if `enqueue` takes it."""
 
 def parse_level(text: str) -> int | None:
     """Read a level's name or number; None if it is none."""

@@ -70,7 +70,7 @@ class Stats(_Counters):
     :ivar delivered: records that a sink has confirmed.
     :ivar dropped: accepted records given up, by cause: ``evicted``, ``expired``, ``poison``,
         ``dead_letter_full``, ``exit_deadline``, ``exit_unresolved``, ``sink_panic``, ``rejected_by_server``,
-        ``unrouted``, ``switched_off`` (on purpose), ``internal``.
+        ``unrouted``, ``switched_off`` and ``unattributed`` (both on purpose), ``internal``.
     :ivar pending: records in memory: queue, batch and in flight.
     :ivar bytes_pending: their bytes.
     :ivar retries: attempts repeated after a failure.
@@ -80,6 +80,8 @@ class Stats(_Counters):
     :ivar truncated: records in which something was cut.
     :ivar format_errors: records whose message and arguments did not fit.
     :ivar duplicates_suppressed: records found stored already after an unknown outcome.
+    :ivar mended: records of which the destination holds something else than was said, to fit its columns:
+        text cut to its length, an id that was none left out.
     :ivar server_rolled_back: records the destination had confirmed and no longer has.
     :ivar loss_markers: records written by telesink itself to tell of losses.
     :ivar sink_panics: panics of sinks, each caught.
@@ -96,6 +98,7 @@ class Stats(_Counters):
         "format_errors",
         "last_error",
         "loss_markers",
+        "mended",
         "offered",
         "pending",
         "rejected",
@@ -117,6 +120,7 @@ class Stats(_Counters):
     format_errors: int
     last_error: str
     loss_markers: int
+    mended: int
     offered: int
     pending: int
     rejected: Mapping[str, int]
@@ -176,6 +180,7 @@ _SUMS = (
     "bytes_pending",
     "retries",
     "duplicates_suppressed",
+    "mended",
     "server_rolled_back",
     "loss_markers",
     "sink_panics",

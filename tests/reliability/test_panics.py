@@ -157,6 +157,8 @@ CALLS = {
     "UsageCounters.remove": lambda: counters.remove("shop"),
     "UsageCounters.restore": lambda: counters.restore("shop", (1, 1, 2), (0, 0, 0, 0), {}, []),
     "UsageCounters.snapshot": lambda: counters.snapshot(),
+    "enqueue_many": lambda: _native.enqueue_many(pipeline._native, [{"body": "a"}]),
+    "event_problems": lambda: _native.event_problems({"type": "run:start"}),
     "parse_bytes": lambda: _native.parse_bytes("1"),
     "parse_seconds": lambda: _native.parse_seconds("1"),
     "parse_level": lambda: _native.parse_level("INFO"),

@@ -68,6 +68,8 @@ causes! {
         Unrouted => "unrouted",
         /// The sink was told not to keep it: no loss, and told nowhere else.
         SwitchedOff => "switched_off",
+        /// Nobody is said to have caused it, and `require_attribution` asks for that.
+        Unattributed => "unattributed",
         /// Anything else: by definition a bug.
         Internal => "internal",
     }
@@ -173,6 +175,8 @@ pub struct LaneStats {
     pub batches: u64,
     /// Records that an earlier, unresolved attempt had stored already.
     pub duplicates_suppressed: u64,
+    /// Records of which the destination holds something else than was said, to fit its columns.
+    pub mended: u64,
     /// Records the destination had confirmed and lost again.
     pub rolled_back: u64,
     /// Loss markers written.
@@ -198,6 +202,7 @@ impl LaneStats {
         self.retries += other.retries;
         self.batches += other.batches;
         self.duplicates_suppressed += other.duplicates_suppressed;
+        self.mended += other.mended;
         self.rolled_back += other.rolled_back;
         self.loss_markers += other.loss_markers;
         self.sink_panics += other.sink_panics;

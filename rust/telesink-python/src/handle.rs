@@ -161,7 +161,7 @@ impl Pipeline {
     }
 
     /// Takes a mapping. Answers whether it was accepted. Raises `TypeError` and `ValueError`.
-    fn enqueue(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
+    pub(crate) fn enqueue(&self, record: &Bound<'_, PyAny>) -> PyResult<bool> {
         let taken = self.guarded(record.py(), |bench, seen, py| {
             reach("Pipeline.enqueue");
             let process = &seen.process;

@@ -9,6 +9,7 @@ mod flush_ticket;
 mod handle;
 mod inspection;
 mod langfuse;
+mod many;
 mod patience;
 mod process;
 mod redaction;
@@ -71,6 +72,7 @@ fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     for function in [
         function!(capture::context::set_context_getter, module)?,
         function!(capture::current_ids, module)?,
+        function!(capture::event_problems, module)?,
         function!(capture::new_span_ids, module)?,
         function!(capture::set_inherited_span, module)?,
         function!(capture::set_span_getter, module)?,
@@ -80,6 +82,7 @@ fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
         function!(inspection::describe_sink, module)?,
         function!(inspection::replay, module)?,
         function!(langfuse::check_langfuse, module)?,
+        function!(many::enqueue_many, module)?,
         function!(process::after_fork_in_parent, module)?,
         function!(process::before_fork, module)?,
         function!(process::fork_detection, module)?,

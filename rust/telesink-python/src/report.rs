@@ -51,6 +51,7 @@ pub(crate) fn lane<'py>(py: Python<'py>, stats: &LaneStats) -> PyResult<Bound<'p
     dict.set_item("retries", stats.retries)?;
     dict.set_item("batches", stats.batches)?;
     dict.set_item("duplicates_suppressed", stats.duplicates_suppressed)?;
+    dict.set_item("mended", stats.mended)?;
     dict.set_item("server_rolled_back", stats.rolled_back)?;
     dict.set_item("loss_markers", stats.loss_markers)?;
     dict.set_item("sink_panics", stats.sink_panics)?;

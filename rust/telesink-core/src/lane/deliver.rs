@@ -157,6 +157,7 @@ impl Worker {
                     let mut tally = lane.tally();
                     tally.batches += 1;
                     tally.duplicates_suppressed += outcome.duplicates_suppressed;
+                    tally.mended += outcome.mended;
                     let gone = self
                         .gone
                         .add(self.stored_seq - outcome.rolled_back.min(self.stored_seq), self.stored_seq);
@@ -222,6 +223,7 @@ impl Worker {
         if outcome.refused.is_empty()
             && outcome.retry.is_empty()
             && outcome.switched_off.is_empty()
+            && outcome.unattributed.is_empty()
             && outcome.rejected_by_server == 0
         {
             self.settle(End::Delivered, &entries);
@@ -232,6 +234,7 @@ impl Worker {
         let mut take = |index: usize| slots.get_mut(index).and_then(Option::take);
         let again: Vec<Entry> = outcome.retry.iter().filter_map(|index| take(*index)).collect();
         let switched_off: Vec<Entry> = outcome.switched_off.iter().filter_map(|index| take(*index)).collect();
+        let unattributed: Vec<Entry> = outcome.unattributed.iter().filter_map(|index| take(*index)).collect();
         let refused: Vec<Suspect> = outcome
             .refused
             .into_iter()
@@ -246,6 +249,7 @@ impl Worker {
         self.settle(End::Delivered, &delivered);
         self.settle(End::Dropped(DropCause::RejectedByServer), &rejected);
         self.settle(End::Dropped(DropCause::SwitchedOff), &switched_off);
+        self.settle(End::Dropped(DropCause::Unattributed), &unattributed);
         self.bury(refused);
         again
     }

@@ -10,6 +10,7 @@ mod dead_letter;
 mod deliver;
 mod filter;
 mod gone;
+mod group;
 mod holding;
 #[cfg(all(test, feature = "loom"))]
 mod loom_tests;
@@ -24,6 +25,7 @@ pub(crate) use account::BarrierId;
 #[cfg(fuzzing)]
 pub use dead_letter::dead_letter_line;
 pub use filter::Filter;
+pub use group::Groups;
 pub use offer::{Impatient, Patience};
 
 use crate::clock;
@@ -84,6 +86,8 @@ pub struct Shared {
     pub redaction: Arc<ArcSwap<Redaction>>,
     /// telesink's own words.
     pub diagnostics: Arc<Diagnostics>,
+    /// Calls that hand over several records.
+    pub groups: Arc<Groups>,
 }
 
 /// One queue, one worker, one sink.
@@ -123,6 +127,7 @@ struct Tally {
     retries: u64,
     batches: u64,
     duplicates_suppressed: u64,
+    mended: u64,
     rolled_back: u64,
     loss_markers: u64,
     sink_panics: u64,
@@ -388,6 +393,7 @@ impl Lane {
             retries: tally.retries,
             batches: tally.batches,
             duplicates_suppressed: tally.duplicates_suppressed,
+            mended: tally.mended,
             rolled_back: tally.rolled_back,
             loss_markers: tally.loss_markers,
             sink_panics: tally.sink_panics,

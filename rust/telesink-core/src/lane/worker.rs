@@ -69,6 +69,8 @@ pub(super) struct Worker {
     drained_at: Instant,
     last_urgent: Option<Instant>,
     scope: Option<u32>,
+    /// Calls with several records that had ended when a batch was last written.
+    pub(super) groups_ended: u64,
 }
 
 /// Runs the worker and starts it again should it panic: that would be a bug of ours, and it must cost no more than
@@ -132,13 +134,14 @@ impl Worker {
             drained_at: now,
             last_urgent: None,
             scope: None,
+            groups_ended: 0,
         }
     }
 
     fn run(&mut self) {
         loop {
             self.take_requests();
-            self.fill();
+            self.fill(self.lane.batch_records_max(), self.lane.batch_bytes_max());
             let now = clock::monotonic();
             self.let_go(now);
             if self.is_closing && self.is_working && self.losses.due_at(self.totals(), now).is_some() {
@@ -161,6 +164,7 @@ impl Worker {
                 self.sleep_lingering(due_at - now);
                 continue;
             }
+            self.gather();
             if self.is_urgent {
                 self.last_urgent = Some(now);
                 self.is_urgent = false;
@@ -180,8 +184,7 @@ impl Worker {
     /// When the open batch has to be written.
     fn due_at(&self, now: Instant) -> Instant {
         let lane = &self.lane;
-        let is_full =
-            self.batch.len() >= lane.batch_records_max() || self.batch_bytes >= lane.batch_bytes_max();
+        let is_full = self.is_full(lane.batch_records_max(), lane.batch_bytes_max());
         if is_full || self.is_closing || lane.account.lock().has_open_barrier() {
             return now;
         }
@@ -245,11 +248,14 @@ impl Worker {
         });
     }
 
-    /// Takes what is there, up to a full batch, and numbers it.
-    fn fill(&mut self) {
+    pub(super) fn is_full(&self, records_max: usize, bytes_max: u64) -> bool {
+        self.batch.len() >= records_max || self.batch_bytes >= bytes_max
+    }
+
+    /// Takes what is there, up to so much, and numbers it.
+    pub(super) fn fill(&mut self, records_max: usize, bytes_max: u64) {
         let lane = Arc::clone(&self.lane);
-        let (records_max, bytes_max) = (lane.batch_records_max(), lane.batch_bytes_max());
-        while self.batch.len() < records_max && self.batch_bytes < bytes_max {
+        while !self.is_full(records_max, bytes_max) {
             if !lane.has_work() {
                 self.drained_at = clock::monotonic();
                 break;

@@ -12,7 +12,7 @@ pub use view::View;
 
 use crate::clock;
 use crate::diagnostics::Diagnostics;
-use crate::lane::{Lane, Patience, Shared};
+use crate::lane::{Groups, Lane, Patience, Shared};
 use crate::record::id::new_instance;
 use crate::record::tables::{Resource, Tables};
 use crate::record::{Record, flag};
@@ -71,6 +71,7 @@ impl Pipeline {
                 tables: Arc::new(Tables::new(resource)),
                 redaction: Arc::new(ArcSwap::new(Arc::clone(&redaction))),
                 diagnostics: Arc::new(Diagnostics::new()),
+                groups: Arc::default(),
             },
             view: ArcSwap::from_pointee(View {
                 lanes: Arc::default(),
@@ -101,6 +102,11 @@ impl Pipeline {
     /// Scopes and the resource.
     pub fn tables(&self) -> &Tables {
         &self.shared.tables
+    }
+
+    /// Calls that hand over several records.
+    pub fn groups(&self) -> &Arc<Groups> {
+        &self.shared.groups
     }
 
     /// Replaces the program that the records come from. Answers false once there has been a lane: lanes store it once.

@@ -18,6 +18,7 @@ mod file {
 use file as perfetto;
 pub mod inspect;
 pub mod langfuse;
+mod mapped;
 pub mod memory;
 mod merge;
 pub mod null;
@@ -169,6 +170,10 @@ pub struct Outcome {
     pub unsent: usize,
     /// Indexes of records that the sink does not keep, because it was told not to; counted as `switched_off`.
     pub switched_off: Vec<usize>,
+    /// Indexes of records that nobody is said to have caused, where that was asked for; counted as `unattributed`.
+    pub unattributed: Vec<usize>,
+    /// Records of which the destination holds something else than was said: text cut to its column, an id that was none.
+    pub mended: u64,
     /// The destination took the rest of the batch as a whole, and says that it rejected so many of its records
     /// without saying which.
     pub rejected_by_server: usize,

@@ -134,3 +134,18 @@ fn a_sink_that_wants_small_batches_does_not_wait_for_large_ones() {
 
     script.wait_for_stored(4);
 }
+
+#[test]
+fn what_nobody_is_said_to_have_caused_is_left_out_and_counted_where_that_is_asked_for() {
+    let outcome = Outcome { unattributed: vec![1, 3], ..Outcome::default() };
+    let script = Script::answering([Answer::Partly(outcome)]);
+    let pipeline = pipeline(script.plan(), batches_of(5));
+
+    offer_all(&pipeline, ["a", "b", "c", "d", "e"]);
+    flush(&pipeline);
+
+    assert_eq!(script.calls().len(), 1);
+    assert_eq!(lane(&pipeline).delivered, 3);
+    assert_dropped(&lane(&pipeline), DropCause::Unattributed, 2);
+    assert_balanced(&pipeline.stats());
+}

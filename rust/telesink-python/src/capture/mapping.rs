@@ -2,7 +2,7 @@
 
 use super::record::{CaptureSettings, Captured, level_flags};
 use super::values::{NODES_MAX, ValueReader};
-use super::{Workbench, context, message, otel, text};
+use super::{Workbench, context, message, otel, text, workflow};
 use crate::ffi;
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use telesink_core::clock;
 use telesink_core::pipeline::{Pipeline, View};
 use telesink_core::record::value::Scalar;
-use telesink_core::record::{Header, Signal, level};
+use telesink_core::record::{Header, Signal, iso, level};
 use telesink_core::redact::Redaction;
 
 /// The keys with a meaning of their own; all others become attributes.
@@ -49,7 +49,8 @@ pub(crate) fn capture_mapping<T>(
         Some(name) => expect_text(&name, "logger")?.to_string_lossy().into_owned(),
         None => LOGGER_DEFAULT.to_owned(),
     };
-    let levelno = level_of(&dict)?;
+    let event = workflow::Event::of(&dict)?;
+    let levelno = level_of(&dict, event.as_ref().map_or(LEVEL_DEFAULT, workflow::Event::level))?;
     if !view.wants(levelno, &logger) {
         return Ok(None);
     }
@@ -60,6 +61,9 @@ pub(crate) fn capture_mapping<T>(
     let Some(body) = present(&dict, "body")?.or_else(|| event_type.clone()) else {
         return Err(missing_body(&dict));
     };
+    if let Some(event) = &event {
+        event.check(&dict)?;
+    }
     bench.builder.start(settings.record_bytes_max);
     let redaction = view.redaction();
     let scope = bench.scope(pipeline, &logger);
@@ -78,7 +82,10 @@ pub(crate) fn capture_mapping<T>(
     if is_cut {
         bench.builder.drop_attribute();
     }
-    write_attributes(bench, &dict, redaction, py)?;
+    write_attributes(bench, &dict, redaction, event.is_some(), py)?;
+    if event.is_some() {
+        write_foreign_ids(bench, &dict, [("trace_id", trace_id.is_some()), ("span_id", span_id.is_some())])?;
+    }
     let ids = match (trace_id, span_id) {
         (None, None) => otel::current(py),
         (trace_id, span_id) => {
@@ -169,7 +176,7 @@ fn walk<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Snapshot<'py>> {
 }
 
 /// The start of `str(value)`, for an error.
-fn shown(value: &Bound<'_, PyAny>) -> String {
+pub(super) fn shown(value: &Bound<'_, PyAny>) -> String {
     let start = value.str().and_then(|text| ffi::start_of(&text, SHOWN_CHARACTERS_MAX));
     start.map_or_else(
         |_| format!("a {} that cannot be shown", text::type_name(value)),
@@ -185,7 +192,7 @@ fn missing_body(dict: &Bound<'_, PyDict>) -> PyErr {
     ))
 }
 
-fn present<'py>(dict: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub(super) fn present<'py>(dict: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
     Ok(dict.get_item(key)?.filter(|value| !value.is_none()))
 }
 
@@ -195,8 +202,8 @@ fn expect_text<'a, 'py>(value: &'a Bound<'py, PyAny>, key: &str) -> PyResult<&'a
         .map_err(|_| PyValueError::new_err(format!("`{key}` is a {}, expected text", text::type_name(value))))
 }
 
-fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
-    let Some(value) = present(dict, "level")? else { return Ok(LEVEL_DEFAULT) };
+fn level_of(dict: &Bound<'_, PyDict>, default: i32) -> PyResult<i32> {
+    let Some(value) = present(dict, "level")? else { return Ok(default) };
     let parsed = if value.is_instance_of::<PyBool>() {
         // An int to Python, and a slip of the pen here.
         None
@@ -214,7 +221,8 @@ fn level_of(dict: &Bound<'_, PyDict>) -> PyResult<i32> {
     })
 }
 
-/// `time`: nanoseconds since the epoch, or a datetime (a naive one is local time, as in the standard library).
+/// `time`: nanoseconds since the epoch, a datetime (a naive one is local time, as in the standard library), or a text in
+/// the form of RFC 3339.
 fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
     let Some(value) = present(dict, "time")? else { return Ok(None) };
     if !value.is_instance_of::<PyBool>()
@@ -231,6 +239,15 @@ fn time_of(dict: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
                     shown(&value)
                 ))
             });
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        let nanos = text.to_str().ok().and_then(iso::unix_nano);
+        return nanos.map(Some).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "`time` is {}, expected a time such as 2026-01-31T12:00:00.5Z, from 1970 to 2262",
+                shown(&value)
+            ))
+        });
     }
     let py = value.py();
     let Some(timestamp) = value.getattr_opt(intern!(py, "timestamp"))? else {
@@ -255,13 +272,31 @@ fn id_of<const N: usize>(dict: &Bound<'_, PyDict>, key: &str) -> PyResult<Option
     Ok(otel::parse_hex(&value))
 }
 
+/// Ids of an event that are none of W3C's: other systems have others, and tables have room for them.
+fn write_foreign_ids(
+    bench: &mut Workbench,
+    dict: &Bound<'_, PyDict>,
+    ids: [(&str, bool); 2],
+) -> PyResult<()> {
+    for (name, is_known) in ids {
+        if !is_known && let Some(id) = present(dict, name)? {
+            let id = text::render(&id, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
+            let id = text::read(&id, 256, &mut bench.builder).into_owned();
+            bench.builder.attribute(name, Scalar::Str(&id));
+        }
+    }
+    Ok(())
+}
+
 fn write_attributes(
     bench: &mut Workbench,
     dict: &Bound<'_, PyDict>,
     redaction: &Arc<Redaction>,
+    is_event: bool,
     py: Python<'_>,
 ) -> PyResult<()> {
-    let mut reader = ValueReader::new(redaction);
+    // What models were told and said is long, and kept for what stands in it: names alone hide.
+    let mut reader = if is_event { ValueReader::of_names(redaction) } else { ValueReader::new(redaction) };
     let mut names: Vec<String> = Vec::new();
     let nested = present(dict, "attributes")?;
     let nested = match &nested {
@@ -278,7 +313,8 @@ fn write_attributes(
         None => None,
     };
     let own = dict.iter().filter(|(key, _)| {
-        !key.cast::<PyString>().is_ok_and(|key| key.to_str().is_ok_and(|key| KEYS.contains(&key)))
+        !key.cast::<PyString>()
+            .is_ok_and(|key| key.to_str().is_ok_and(|key| KEYS.contains(&key) || is_event && key == "type"))
     });
     let pairs: Vec<_> = nested.iter().flat_map(pyo3::types::PyDictMethods::iter).chain(own).collect();
     for (key, value) in pairs {

@@ -22,12 +22,14 @@ mod snapshot;
 pub(crate) mod text;
 mod values;
 mod walk;
+mod workflow;
 
 pub(crate) use event::capture_event;
 pub(crate) use mapping::{as_refusal, capture_mapping};
 pub(crate) use otel::{current_ids, new_span_ids, set_inherited_span, set_span_getter};
 pub(crate) use record::{CaptureSettings, Captured, capture_log_record};
 pub(crate) use sampling::{LeftOut, Sample};
+pub(crate) use workflow::event_problems;
 
 use crate::sources::Process;
 use std::cell::{Cell, RefCell};

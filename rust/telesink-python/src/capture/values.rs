@@ -85,7 +85,7 @@ impl<'r> ValueReader<'r> {
             } else {
                 let room = builder.room();
                 let text = text::read(text, room, builder);
-                builder.attribute(key, Scalar::Str(&self.redaction.redact_text(&text)));
+                builder.attribute(key, Scalar::Str(&self.shown(&text)));
             }
             return Ok(());
         }

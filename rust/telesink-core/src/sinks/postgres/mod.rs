@@ -9,6 +9,7 @@ mod inspect;
 mod lane_lock;
 mod ledger;
 pub mod maintenance;
+mod mapped;
 mod partitions;
 mod retention;
 pub mod schema;
@@ -19,6 +20,7 @@ mod transaction;
 mod unique;
 
 use super::inspect::InspectPlan;
+use super::mapped::Layout;
 use super::prune::PrunePlan;
 use super::{Batch, Limits, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
@@ -56,29 +58,32 @@ struct Options {
     synchronous_commit: Option<&'static str>,
     /// How long rows are kept; for ever unless given.
     keep: Option<Duration>,
+    /// Tables that are not telesink's own, if records go there.
+    layout: Option<Layout>,
 }
 
 /// Plans the sink. Options beside libpq's: `schema`, `create_schema`, `dedupe` (`ledger`, `id`, `none`),
-/// `synchronous_commit`, `keep`.
+/// `synchronous_commit`, `keep`; `preset` or `table_map` for tables of others.
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let options = Arc::new(Options::take_from(dsn)?);
     let target = options.shown.clone();
+    let stores_logs = options.layout.as_ref().is_none_or(|layout| !layout.has_runs);
     let factory: SinkFactory =
         Arc::new(move |limits| Box::new(PostgresSink::new(Arc::clone(&options), limits)));
     let plan = SinkPlan::new("postgresql", target, factory);
-    Ok(SinkPlan { linger_default: Duration::from_millis(200), ..plan })
+    Ok(SinkPlan { linger_default: Duration::from_millis(200), stores_logs, ..plan })
 }
 
 /// Plans to delete old records from the tables.
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
-    let options = Options::take_from(dsn)?;
+    let options = Options::take_from(dsn)?.own_tables()?;
     let target = options.shown.clone();
     Ok(PrunePlan::new(target, move |limits, age| maintenance::prune(options, limits, age)))
 }
 
 /// Plans to look at the tables.
 pub(super) fn plan_inspect(dsn: &mut Dsn) -> Result<InspectPlan, ConfigError> {
-    let options = Options::take_from(dsn)?;
+    let options = Options::take_from(dsn)?.own_tables()?;
     let target = options.shown.clone();
     Ok(InspectPlan::new(target, move |limits| inspect::open(options, limits)))
 }
@@ -101,9 +106,28 @@ impl Options {
                 "rows are kept by days: `keep=30 days`",
             ));
         }
+        let layout = Layout::take_from(dsn)?;
+        if layout.is_some() && (keep.is_some() || dedupe == Dedupe::Id) {
+            let name = if keep.is_some() { "keep" } else { "dedupe=id" };
+            return Err(ConfigError::new(
+                format!("option `{name}` is for telesink's own tables"),
+                "remove it, or `preset` and `table_map`",
+            ));
+        }
         let target = target(dsn, &Environment::of_process())?;
         let shown = target.masked();
-        Ok(Self { target, shown, names, creates_schema, dedupe, synchronous_commit, keep })
+        Ok(Self { target, shown, names, creates_schema, dedupe, synchronous_commit, keep, layout })
+    }
+
+    /// Refuses tables of others where only telesink's own can be read.
+    fn own_tables(self) -> Result<Self, ConfigError> {
+        if self.layout.is_some() {
+            return Err(ConfigError::new(
+                "this reads telesink's own tables, and the dsn names others",
+                "remove `preset` and `table_map` from the dsn",
+            ));
+        }
+        Ok(self)
     }
 
     /// The limits, with libpq's `connect_timeout` in place of the setting where it is given.
@@ -214,6 +238,9 @@ impl PostgresSink {
     }
 
     async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        if self.options.layout.is_some() {
+            return self.attempt_mapped(batch).await;
+        }
         let tables = transaction::tables_of(batch.entries);
         if tables.iter().any(|table| !self.written.contains(table)) {
             // Its rows want partitions.
@@ -236,9 +263,40 @@ impl PostgresSink {
             }
             Err(failure) => Err(failure),
         };
+        self.judge(session, answer, batch.entries.len(), sent, notice).await
+    }
+
+    /// An attempt where records go to tables of others.
+    async fn attempt_mapped(&mut self, batch: &Batch<'_>) -> Result<Outcome, Failure> {
+        let (session, notice) = self.ready(batch).await?;
+        if self.may_be_held {
+            let ending = LaneLock::of(batch).end_holder(session.client());
+            within(self.limits.write, Phase::Guard, ending).await?;
+            self.may_be_held = false;
+        }
+        let sent = batch.entries.len().min(self.records_max);
+        let answer = match (&session.mapped, &self.options.layout) {
+            (Some(tables), Some(layout)) => {
+                let to = (&*self.options, layout);
+                mapped::store(session.client(), tables, to, self.limits, batch, sent).await
+            }
+            _ => Ok(Outcome::default()),
+        };
+        self.judge(session, answer, batch.entries.len(), sent, notice).await
+    }
+
+    /// Keeps the connection if it can be used again.
+    async fn judge(
+        &mut self,
+        session: Session,
+        answer: Result<Outcome, Failure>,
+        count: usize,
+        sent: usize,
+        notice: Option<String>,
+    ) -> Result<Outcome, Failure> {
         match answer {
             Ok(mut outcome) => {
-                outcome.unsent = batch.entries.len() - sent;
+                outcome.unsent = count - sent;
                 self.records_max = self.records_max.saturating_mul(2);
                 outcome.notice = notice;
                 if !session.is_closed() {
@@ -272,8 +330,9 @@ fn is_too_slow(failure: &Failure) -> bool {
 }
 
 impl Sink for PostgresSink {
-    fn route(&self, _record: &Record) -> Option<Route> {
-        Some(Route::All)
+    fn route(&self, record: &Record) -> Option<Route> {
+        let takes = self.options.layout.as_ref().is_none_or(|layout| layout.takes(record));
+        takes.then_some(Route::All)
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {

@@ -2,8 +2,9 @@
 
 use super::connect::{self, Connected};
 use super::failure::{Cause, Failure, Phase};
+use super::mapped::Mapped;
 use super::schema::RecordTable;
-use super::{Dedupe, Options, partitions, retention, schema, unique};
+use super::{Dedupe, Options, mapped, partitions, retention, schema, unique};
 use crate::record::id::format_uuid;
 use crate::sinks::{Batch, Limits};
 use std::collections::HashMap;
@@ -37,6 +38,8 @@ pub(super) struct Session {
     pub(super) resources: HashMap<u32, i64>,
     /// Tables whose unique index has been looked for.
     unique: Vec<RecordTable>,
+    /// The tables of others, if records go there.
+    pub(super) mapped: Option<Mapped>,
 }
 
 impl Session {
@@ -46,8 +49,13 @@ impl Session {
         let connected = connect::connect(&options.target, limits.connect, random).await?;
         let client = &connected.client;
         let names = &options.names;
+        if let Some(layout) = &options.layout {
+            let preparing = mapped::prepare(client, options, layout);
+            let mapped = Some(within(limits.write, Phase::Schema, preparing).await?);
+            return Ok(Self { connected, resources: HashMap::new(), unique: Vec::new(), mapped });
+        }
         within(limits.write, Phase::Schema, schema::prepare(client, names, options.creates_schema)).await?;
-        let mut session = Self { connected, resources: HashMap::new(), unique: Vec::new() };
+        let mut session = Self { connected, resources: HashMap::new(), unique: Vec::new(), mapped: None };
         session.look_for_index(RecordTable::Logs, options, limits).await?;
         session.look_up(0, options, limits, batch).await?;
         Ok(session)
@@ -138,13 +146,17 @@ impl Session {
         let mut instance = [0; 36];
         format_uuid(&batch.instance, &mut instance);
         let work = async {
+            let instance = std::str::from_utf8(&instance).unwrap_or_default();
+            if options.layout.is_some() {
+                retention::sweep_ledger(client, names, instance).await?;
+                return Ok(false);
+            }
             let made = partitions::make_ahead(client, names, now, DAYS_AHEAD, written).await?;
             let mut is_partial = made.is_partial;
             if let Some(keep) = options.keep {
                 is_partial |= retention::drop_old(client, names, keep, now).await?.is_partial;
             }
-            retention::sweep_ledger(client, names, std::str::from_utf8(&instance).unwrap_or_default())
-                .await?;
+            retention::sweep_ledger(client, names, instance).await?;
             Ok(is_partial)
         };
         match within(limits.write, Phase::Schema, work).await {

@@ -31,7 +31,14 @@ pub(super) enum Failure {
         /// What was found.
         message: String,
         /// What to do.
-        hint: &'static str,
+        hint: String,
+    },
+    /// The record cannot stand in its table.
+    Unfit {
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        text: String,
     },
 }
 
@@ -50,7 +57,7 @@ impl Failure {
     pub(super) fn newer_schema(version: i64) -> Self {
         Failure::Config {
             message: format!("the tables have version {version}, this telesink knows {}", super::VERSION),
-            hint: "upgrade telesink, or choose another file",
+            hint: "upgrade telesink, or choose another file".to_owned(),
         }
     }
 
@@ -60,47 +67,50 @@ impl Failure {
                 "the tables have version {version}, not {}, and create_schema=false",
                 super::VERSION
             ),
-            hint: "bring them up to date: `telesink schema --dialect sqlite | sqlite3 FILE`",
+            hint: "bring them up to date: `telesink schema --dialect sqlite | sqlite3 FILE`".to_owned(),
         }
     }
 
     pub(super) fn missing_schema() -> Self {
         Failure::Config {
             message: "the telesink tables are missing and create_schema=false".to_owned(),
-            hint: "create them with the documented DDL, or leave create_schema on",
+            hint: "create them with the documented DDL, or leave create_schema on".to_owned(),
         }
     }
 
     pub(super) fn no_file() -> Self {
         Failure::Config {
             message: "there is no such file".to_owned(),
-            hint: "name the file that a program with telesink writes",
+            hint: "name the file that a program with telesink writes".to_owned(),
         }
     }
 
     pub(super) fn no_tables() -> Self {
         Failure::Config {
             message: "the telesink tables are not there".to_owned(),
-            hint: "name the file that a program with telesink writes",
+            hint: "name the file that a program with telesink writes".to_owned(),
         }
     }
 
     pub(super) fn no_wal(mode: &str) -> Self {
         Failure::Config {
             message: format!("the journal mode stays `{mode}`, WAL is not possible here"),
-            hint: "put the file on a local file system",
+            hint: "put the file on a local file system".to_owned(),
         }
     }
 
     pub(super) fn everything_refused(reason: &str) -> Self {
         Failure::Config {
             message: format!("every record is refused: {reason}"),
-            hint: "compare the table with the documented one; a constraint or column was added",
+            hint: "compare the table with the documented one; a constraint or column was added".to_owned(),
         }
     }
 
     /// Whether the record at hand is at fault, and if so with what code and text.
     pub(super) fn refusal(&self) -> Option<(&'static str, String)> {
+        if let Failure::Unfit { code, text } = self {
+            return Some((code, text.clone()));
+        }
         let Failure::Sqlite { error: rusqlite::Error::SqliteFailure(code, text), .. } = self else {
             return None;
         };
@@ -130,6 +140,7 @@ impl Failure {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
             ),
             Failure::Config { .. } | Failure::UnsoundFork => false,
+            Failure::Unfit { .. } => true,
         }
     }
 
@@ -149,6 +160,8 @@ impl Failure {
                     "start processes with the spawn method, or fork before the first record or after a flush";
                 return WriteError::hold(text, hint).after(PROBE).lasting();
             }
+            // Never the answer for a whole batch: the record alone is refused.
+            Failure::Unfit { text, .. } => return WriteError::reject(format!("{target}: {text}")),
             Failure::Sqlite { error, is_commit } => (error, is_commit),
         };
         let text = format!("{target}: {error}");
@@ -228,6 +241,7 @@ mod tests {
             target: "app.db".to_owned(),
             synchronous: "normal",
             creates_schema: true,
+            layout: None,
         };
         let error = rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None);
         Failure::from(error).judge(&options)

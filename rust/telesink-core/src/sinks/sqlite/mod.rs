@@ -8,6 +8,7 @@ mod descriptors;
 mod failure;
 mod inspect;
 mod ledger;
+mod mapped;
 mod moved;
 mod prune;
 mod schema;
@@ -18,6 +19,7 @@ pub use descriptors::{note_lost as note_lost_descriptor, set_check as set_descri
 pub use schema::{DDL, VERSION};
 
 use super::inspect::InspectPlan;
+use super::mapped::Layout;
 use super::prune::PrunePlan;
 use super::{Batch, Outcome, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
@@ -63,6 +65,8 @@ struct Options {
     target: String,
     synchronous: &'static str,
     creates_schema: bool,
+    /// Tables that are not telesink's own, if records go there.
+    layout: Option<Layout>,
 }
 
 /// The version of `SQLite` that this program runs with, and whether it is one that can be used: whoever links to the
@@ -71,22 +75,25 @@ pub fn sqlite_version() -> (&'static str, bool) {
     (rusqlite::version(), rusqlite::version_number() >= SQLITE_VERSION_MIN)
 }
 
-/// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`).
+/// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`), `preset` or
+/// `table_map` for tables of others.
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let target = options.target.clone();
-    Ok(SinkPlan::new("sqlite", target, Arc::new(move |_| Box::new(SqliteSink::new(options.clone())))))
+    let stores_logs = options.layout.as_ref().is_none_or(|layout| !layout.has_runs);
+    let plan = SinkPlan::new("sqlite", target, Arc::new(move |_| Box::new(SqliteSink::new(options.clone()))));
+    Ok(SinkPlan { stores_logs, ..plan })
 }
 
 /// Plans to delete old records from the file.
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
-    let options = Options::take_from(dsn)?;
+    let options = Options::take_from(dsn)?.own_tables()?;
     Ok(PrunePlan::new(options.target.clone(), move |settings, age| prune::open(options, settings, age)))
 }
 
 /// Plans to look at the file.
 pub(super) fn plan_inspect(dsn: &mut Dsn) -> Result<InspectPlan, ConfigError> {
-    let options = Options::take_from(dsn)?;
+    let options = Options::take_from(dsn)?.own_tables()?;
     Ok(InspectPlan::new(options.target.clone(), move |_| inspect::open(options)))
 }
 
@@ -94,7 +101,25 @@ impl Options {
     fn take_from(dsn: &mut Dsn) -> Result<Self, ConfigError> {
         let synchronous = dsn.take_choice("synchronous", &["normal", "full"])?.unwrap_or("normal");
         let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
-        Ok(Self { path: dsn.path().to_path_buf(), target: dsn.masked(), synchronous, creates_schema })
+        let layout = Layout::take_from(dsn)?;
+        if layout.as_ref().is_some_and(|layout| layout.notifies) {
+            return Err(ConfigError::new(
+                "SQLite notifies nobody",
+                "remove `notify`; readers of a file look again",
+            ));
+        }
+        Ok(Self { path: dsn.path().to_path_buf(), target: dsn.masked(), synchronous, creates_schema, layout })
+    }
+
+    /// Refuses tables of others where only telesink's own can be read.
+    fn own_tables(self) -> Result<Self, ConfigError> {
+        if self.layout.is_some() {
+            return Err(ConfigError::new(
+                "this reads telesink's own tables, and the dsn names others",
+                "remove `preset` and `table_map` from the dsn",
+            ));
+        }
+        Ok(self)
     }
 }
 
@@ -115,6 +140,8 @@ struct Open {
     identity: [Option<FileIdentity>; 2],
     /// The rows of resources, by their index in the pipeline's table.
     resources: HashMap<u32, i64>,
+    /// The tables of others, if records go there.
+    mapped: Option<mapped::Mapped>,
     /// Behind the connection, so that it ends after it.
     _opened: fork::Opened,
 }
@@ -134,11 +161,15 @@ impl SqliteSink {
             slot::leave_everywhere(file);
         }
         let mut slot = self.slot.lock();
-        let scratch = &mut self.scratch;
+        let (scratch, options) = (&mut self.scratch, &self.options);
         let refused_before = self.refusals_in_a_row;
-        let result = opened(&mut slot, &self.options, batch.now_unix_nano).and_then(|open| {
+        let result = opened(&mut slot, options, batch.now_unix_nano).and_then(|open| {
             open.connection.execute_batch("BEGIN IMMEDIATE")?;
-            let stored = write::store(open, batch, scratch).and_then(|outcome| {
+            let written = match &options.layout {
+                Some(layout) => mapped::store(open, batch, layout),
+                None => write::store(open, batch, scratch),
+            };
+            let stored = written.and_then(|outcome| {
                 let all_refused = outcome.refused.len() == batch.entries.len();
                 if all_refused && refused_before + outcome.refused.len() >= REFUSALS_IN_A_ROW_MAX {
                     let reason = outcome.refused.first().map_or("", |refusal| &refusal.text);
@@ -182,10 +213,16 @@ fn opened<'s>(
         empty => {
             let counted = fork::opened();
             let connection = connect(options)?;
-            schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
+            let mapped = if let Some(layout) = &options.layout {
+                Some(mapped::prepare(&connection, options, layout)?)
+            } else {
+                schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
+                None
+            };
             let path = options.path.clone();
             let identity = identities(&path);
-            Ok(empty.insert(Open { connection, path, identity, resources: HashMap::new(), _opened: counted }))
+            let resources = HashMap::new();
+            Ok(empty.insert(Open { connection, path, identity, resources, mapped, _opened: counted }))
         }
     }
 }
@@ -198,8 +235,9 @@ fn leave(slot: &mut Option<Open>) {
 }
 
 impl Sink for SqliteSink {
-    fn route(&self, _record: &Record) -> Option<Route> {
-        Some(Route::All)
+    fn route(&self, record: &Record) -> Option<Route> {
+        let takes = self.options.layout.as_ref().is_none_or(|layout| layout.takes(record));
+        takes.then_some(Route::All)
     }
 
     fn write(&mut self, batch: &Batch<'_>) -> Result<Outcome, WriteError> {

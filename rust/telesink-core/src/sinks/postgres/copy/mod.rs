@@ -16,10 +16,10 @@ pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 const ROW_BYTES_USUAL: usize = 4 * 1024;
 
 /// Signature, flags, and length of the header's extension: none of either.
-const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+pub(super) const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// Ends the data.
-const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+pub(super) const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
 /// The COPY into a table, or into its staging table.
 pub(super) fn copy_sql(table: RecordTable, target: &str) -> String {
@@ -61,7 +61,7 @@ fn columns(table: RecordTable) -> String {
 }
 
 /// Microseconds from the Unix epoch to Postgres' own, 2000-01-01.
-const EPOCH_MICROS: i64 = 946_684_800_000_000;
+pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// What a row has beside its record.
 #[derive(Debug, Clone, Copy)]
@@ -120,12 +120,12 @@ impl Encoder {
     }
 }
 
-fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
     out.extend_from_slice(bytes);
 }
 
-fn put_null(out: &mut Vec<u8>) {
+pub(super) fn put_null(out: &mut Vec<u8>) {
     out.extend_from_slice(&(-1_i32).to_be_bytes());
 }
 
@@ -182,7 +182,7 @@ fn integer(number: u64) -> i64 {
 }
 
 /// A field whose length is known when it is written.
-fn put_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn put_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend_from_slice(&[0; 4]);
     write(out);

@@ -112,7 +112,7 @@ impl Names {
     }
 
     /// What stands in front of a table's name: the schema and a dot, or nothing.
-    pub(super) fn prefix(&self) -> &str {
+    pub(in super::super) fn prefix(&self) -> &str {
         &self.prefix
     }
 }

@@ -111,12 +111,7 @@ async fn open(
     rows: &mut Rows<'_>,
 ) -> Result<(Guard, Vec<Statement>), Failure> {
     let names = &options.names;
-    let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned();
-    write_limits(&mut sql, limits.write);
-    sql.push_str(&lock.take_sql());
-    if let Some(level) = options.synchronous_commit {
-        let _ = write!(sql, "SET LOCAL synchronous_commit = {level};");
-    }
+    let mut sql = begin_sql(options, limits, lock);
     match options.dedupe {
         Dedupe::Ledger => step.write_guard(&mut sql),
         Dedupe::Id => {
@@ -151,6 +146,18 @@ async fn open(
         within(limits.write, Phase::Guard, step.look(client)).await?
     };
     Ok((guard, copies))
+}
+
+/// Begins a transaction of a lane, under its limits and with its lock.
+pub(super) fn begin_sql(options: &Options, limits: Limits, lock: LaneLock) -> String {
+    let mut sql = "BEGIN ISOLATION LEVEL READ COMMITTED;".to_owned();
+    write_limits(&mut sql, limits.write);
+    sql.push_str(&lock.take_sql());
+    if let Some(level) = options.synchronous_commit {
+        // Writing to a String cannot fail.
+        let _ = write!(sql, "SET LOCAL synchronous_commit = {level};");
+    }
+    sql
 }
 
 /// The server's own limits, for this transaction: whatever the role has, and also if this process is gone or stopped. A
@@ -211,7 +218,7 @@ async fn send(
     Err(Failure::new(Phase::Copy, Cause::Config { message, hint }))
 }
 
-async fn feed(
+pub(super) async fn feed(
     feeding: impl Future<Output = Result<(), tokio_postgres::Error>>,
     limit: Duration,
 ) -> Result<(), Failure> {

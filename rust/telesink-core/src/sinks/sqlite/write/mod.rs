@@ -178,7 +178,7 @@ fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn uuid_text<'b>(id: &[u8; 16], buffer: &'b mut [u8; 36]) -> &'b str {
+pub(super) fn uuid_text<'b>(id: &[u8; 16], buffer: &'b mut [u8; 36]) -> &'b str {
     format_uuid(id, buffer);
     std::str::from_utf8(buffer).unwrap_or_default()
 }

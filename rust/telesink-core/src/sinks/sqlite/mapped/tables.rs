@@ -1,0 +1,150 @@
+//! The tables of others in a file: found, made where that was asked for, and described.
+
+use super::super::Options;
+use super::super::failure::Failure;
+use super::describe;
+use crate::sinks::mapped::chronicle::{CLOCKS, Thing};
+use crate::sinks::mapped::{Bound, Layout, Misfit};
+use rusqlite::Connection;
+
+/// The tables as they were when the file was opened.
+#[derive(Debug)]
+pub(in super::super) struct Mapped {
+    /// The statement that inserts a row.
+    pub(super) insert: String,
+    /// The columns, in the order of its parameters.
+    pub(super) bound: Vec<Bound>,
+}
+
+/// Columns of runs and steps that telesink writes to.
+const RUN_COLUMNS: [&str; 14] = [
+    "id",
+    "name",
+    "description",
+    "application",
+    "environment",
+    "input",
+    "output",
+    "status",
+    "trace_id",
+    "span_id",
+    "tags",
+    "info",
+    "updated_at",
+    "created_at",
+];
+const STEP_COLUMNS: [&str; 13] = [
+    "id",
+    "run_id",
+    "type",
+    "parent_step",
+    "name",
+    "input",
+    "output",
+    "status",
+    "tags",
+    "info",
+    "span_id",
+    "start_time",
+    "end_time",
+];
+
+/// Finds the tables; makes those that are missing, unless somebody else is to do that.
+pub(in super::super) fn prepare(
+    connection: &Connection,
+    options: &Options,
+    layout: &Layout,
+) -> Result<Mapped, Failure> {
+    let mut wanted = vec!["telesink_ledger", layout.rows.table.as_str()];
+    if layout.has_runs {
+        wanted.extend([Thing::Run.table(), Thing::Step.table(), CLOCKS]);
+    }
+    if !missing(connection, &wanted)?.is_empty() && options.creates_schema {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let made = connection.execute_batch(&ddl(layout));
+        connection.execute_batch(if made.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        made?;
+    }
+    let missing = missing(connection, &wanted)?;
+    if !missing.is_empty() {
+        let verb = if missing.len() == 1 { "is" } else { "are" };
+        let hint = if options.creates_schema {
+            "create it, or correct the name; telesink makes only its own tables and those of presets"
+        } else {
+            "create them, or leave create_schema on"
+        };
+        return Err(Failure::Config {
+            message: format!("{} {verb} missing", missing.join(", ")),
+            hint: hint.to_owned(),
+        });
+    }
+    let table = &layout.rows.table;
+    let described = describe::with_times(describe::columns(connection, table)?, &layout.rows);
+    let bound = layout.rows.bind(&described).map_err(misfit)?;
+    if layout.has_runs {
+        check(connection, Thing::Run.table(), &RUN_COLUMNS)?;
+        check(connection, Thing::Step.table(), &STEP_COLUMNS)?;
+    }
+    let columns: Vec<String> = bound.iter().map(|bound| identifier(&bound.column.name)).collect();
+    let places: Vec<String> = (1..=bound.len()).map(|place| format!("?{place}")).collect();
+    let insert = format!(
+        "INSERT INTO {} ({}) VALUES ({}){}",
+        identifier(table),
+        columns.join(", "),
+        places.join(", "),
+        if layout.rows.ignores_known_ids { " ON CONFLICT (id) DO NOTHING" } else { "" },
+    );
+    Ok(Mapped { insert, bound })
+}
+
+fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> Result<Vec<&'t str>, Failure> {
+    let mut found = connection.prepare(
+        "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE",
+    )?;
+    let mut missing = Vec::new();
+    for table in tables {
+        if !found.exists([table])? {
+            missing.push(*table);
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether a table has the columns, and no others that must be filled.
+fn check(connection: &Connection, table: &str, columns: &[&str]) -> Result<(), Failure> {
+    let described = describe::columns(connection, table)?;
+    if let Some(name) = columns.iter().find(|name| !described.iter().any(|found| found.name == **name)) {
+        let message = format!("table {table} has no column `{name}`");
+        return Err(Failure::Config { message, hint: "add the column, or write to another file".to_owned() });
+    }
+    let unknown = described
+        .iter()
+        .find(|found| !found.is_nullable && !found.has_default && !columns.contains(&found.name.as_str()));
+    if let Some(unknown) = unknown {
+        let message =
+            format!("table {table} wants a value for `{}`, which telesink does not know", unknown.name);
+        let hint = "let the column be NULL, or give it a default".to_owned();
+        return Err(Failure::Config { message, hint });
+    }
+    Ok(())
+}
+
+/// The statements that make telesink's own tables and those of the preset.
+fn ddl(layout: &Layout) -> String {
+    let mut sql = include_str!("ledger.sql").to_owned();
+    if layout.has_runs {
+        sql.push_str(include_str!("clocks.sql"));
+        sql.push_str(include_str!("chronicle.sql"));
+    } else if layout.rows.is_preset {
+        sql.push_str(include_str!("systemprompt.sql"));
+    }
+    sql
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn misfit(misfit: Misfit) -> Failure {
+    Failure::Config { message: misfit.message, hint: misfit.hint }
+}
