@@ -9,7 +9,7 @@ True
 Importing starts no thread, opens nothing and imports no optional dependency.
 """
 
-from telesink._context import bind, context, current_context, unbind
+from telesink._context import bind, context, current_context, system_context, unbind
 from telesink._execution import child_environment
 from telesink._handler import LogHandler
 from telesink._ingest import Ingest
@@ -58,6 +58,7 @@ __all__ = [
     "shutdown",
     "span",
     "stats",
+    "system_context",
     "traced",
     "unbind",
 ]

@@ -286,7 +286,7 @@ def settle_last_record() -> None:
 
 
 #: Records that a sink was told not to keep.
-_ASKED_FOR = "switched_off"
+_ASKED_FOR = ("switched_off", "unattributed")
 
 
 def _tell_losses() -> None:
@@ -302,7 +302,8 @@ def _tell_losses() -> None:
             for cause, count in causes.items():
                 known[cause] = known.get(cause, 0) + count
     for causes in lost.values():
-        causes.pop(_ASKED_FOR, None)
+        for cause in _ASKED_FOR:
+            causes.pop(cause, None)
     text = "; ".join(
         f"{name}: " + ", ".join(f"{count} {cause}" for cause, count in causes.items())
         for name, causes in lost.items()

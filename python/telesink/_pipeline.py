@@ -78,13 +78,14 @@ class Pipeline:
         """Offer one record; answer whether it was taken. Never waits, but under ``when_full="block"``.
 
         The mapping has the keys ``body``, ``level`` (name or number, default INFO), ``logger``, ``time``
-        (datetime, or nanoseconds since the epoch), ``event_name``, ``trace_id``, ``span_id`` (hex) and
-        ``attributes``, all optional but ``body``; other keys become attributes. An id that is none is left
-        out and the record kept: ids come from other systems' headers.
+        (datetime, nanoseconds since the epoch, or text as in RFC 3339), ``event_name``, ``trace_id``,
+        ``span_id`` (hex) and ``attributes``, all optional but ``body``; other keys become attributes. An id
+        that is none is left out and the record kept: ids come from other systems' headers. With a ``type``
+        and no ``body`` it is an event (:mod:`telesink.events`), whose ``type`` is its name.
 
         :raises TypeError: the record is no mapping.
-        :raises ValueError: it has no body, or ``level``, ``logger``, ``time`` or ``attributes`` has a value
-            that cannot be meant.
+        :raises ValueError: it has neither body nor type, or ``level``, ``logger``, ``time`` or ``attributes``
+            has a value that cannot be meant; or it is an event about a run or step and malformed.
 
         >>> import telesink
         >>> telesink.Pipeline("null://").enqueue({"body": "paid"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from telesink.exceptions import ConfigError
 
 TYPE_CHECKING = False
@@ -76,6 +74,8 @@ class TableMap:
 
     def __str__(self) -> str:
         """Answer the map as the option ``table_map`` of a DSN takes it."""
+        import json
+
         columns = {name: column._form() for name, column in self.columns.items()}  # noqa: SLF001 - its half
         return json.dumps({"table": self.table, "columns": columns})
 

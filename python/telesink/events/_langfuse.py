@@ -19,8 +19,8 @@ class LangfuseFeed:
     >>> feed = events.LangfuseFeed(ingest)
     >>> feed.enqueue({"type": "run:update", "id": "0197a6d2-9c5a-7c40-8a3e-2f6d1b0c4e77", "output": 42})
     True
-    >>> bool(ingest.close(timeout_seconds=0))
-    False
+    >>> ingest.close(timeout_seconds=0).pending
+    0
     """
 
     def __init__(self, ingest: Ingest) -> None:

@@ -22,20 +22,32 @@ pub(crate) enum Cell<'a> {
     Json(String),
 }
 
+/// Room for the attributes of most records.
+const ATTRIBUTES_USUAL: usize = 16;
+
 /// A record, and the names that stand beside it.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     pub(crate) view: LogView<'a>,
     /// The logger's name.
-    pub(crate) logger: &'a str,
+    logger: &'a str,
     /// The name of the service.
-    pub(crate) service: &'a str,
+    service: &'a str,
+    /// Read once: a column may ask for several names.
+    attributes: Vec<(&'a str, Value<'a>)>,
 }
 
 impl<'a> Fields<'a> {
+    pub(crate) fn new(view: LogView<'a>, logger: &'a str, service: &'a str) -> Self {
+        let mut attributes = Vec::with_capacity(ATTRIBUTES_USUAL);
+        attributes.extend(view.attributes());
+        Self { view, logger, service, attributes }
+    }
+
     /// The value of an attribute, if there is one.
     pub(crate) fn attribute(&self, name: &str) -> Option<Value<'a>> {
-        self.view.attribute(name).filter(|value| *value != Value::Null)
+        let found = self.attributes.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| *value).filter(|value| *value != Value::Null)
     }
 
     /// Whether the column of an attribute has a value for this record.
@@ -93,7 +105,7 @@ impl<'a> Fields<'a> {
     /// The members of an object, and the attributes that have no column of their own.
     fn object(&self, inner: Option<&'a [u8]>, table: &TableMap) -> Option<Cell<'a>> {
         let own = inner.into_iter().flat_map(map);
-        let rest = self.view.attributes().filter(|(name, _)| !table.has_column_for(name));
+        let rest = self.attributes.iter().copied().filter(|(name, _)| !table.has_column_for(name));
         let mut pairs = own.chain(rest).peekable();
         if inner.is_none() && pairs.peek().is_none() {
             return None;

@@ -29,6 +29,8 @@ pub(crate) enum Fitted<'a> {
     Uuid([u8; 16]),
     /// JSON text.
     Json(Cow<'a, str>),
+    /// What is to be written as JSON.
+    Value(Value<'a>),
     /// Texts.
     List(Vec<String>),
     /// Bytes.
@@ -110,7 +112,10 @@ fn convert<'a>(cell: Cell<'a>, kind: Kind, is_mended: &mut bool) -> Option<Fitte
             let text = without_nul(text_of(cell), is_mended);
             Some(Fitted::Text(cut(text, characters_max, is_mended)))
         }
-        Kind::Json { .. } => Some(Fitted::Json(json_of(cell))),
+        Kind::Json { .. } => Some(match cell {
+            Cell::Value(value) => Fitted::Value(value),
+            other => Fitted::Json(json_of(other)),
+        }),
         Kind::Uuid => match cell {
             Cell::Uuid(id) => Some(Fitted::Uuid(id)),
             other => parse_uuid(&text_of(other)).map(Fitted::Uuid),
@@ -158,7 +163,6 @@ fn text_of(cell: Cell<'_>) -> Cow<'_, str> {
 fn json_of(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Json(text) => Cow::Owned(text),
-        Cell::Value(value) => Cow::Owned(json_text(value)),
         // A default is written as JSON where it can be read as such.
         Cell::Text(text) if serde_json::from_str::<serde_json::Value>(&text).is_ok() => text,
         other => {

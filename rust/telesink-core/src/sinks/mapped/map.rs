@@ -3,6 +3,7 @@
 use crate::dsn::nearest;
 use crate::error::ConfigError;
 use serde_json::{Map, Value as Json};
+use std::collections::HashSet;
 
 /// Where the value of a column comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,8 @@ pub(crate) struct TableMap {
     pub(crate) ignores_known_ids: bool,
     /// Whether telesink knows how to make the table.
     pub(crate) is_preset: bool,
+    /// Attributes that have columns of their own.
+    names: HashSet<String>,
 }
 
 impl TableMap {
@@ -136,8 +139,15 @@ impl TableMap {
         let columns = columns
             .iter()
             .map(|(name, from)| column(name, from).map_err(&refuse))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { table, columns, ignores_known_ids: false, is_preset: false })
+            .collect::<Result<Vec<_>, _>>()?;
+        let names = names_of(&columns);
+        Ok(Self { table, columns, ignores_known_ids: false, is_preset: false, names })
+    }
+
+    /// A table that telesink knows how to make, with the column `id` as its key.
+    pub(super) fn preset(table: &str, columns: Vec<Column>) -> Self {
+        let names = names_of(&columns);
+        Self { table: table.to_owned(), columns, ignores_known_ids: true, is_preset: true, names }
     }
 
     /// Gives the column of an attribute a default.
@@ -157,13 +167,21 @@ impl TableMap {
 
     /// Whether an attribute has a column of its own.
     pub(super) fn has_column_for(&self, name: &str) -> bool {
-        self.columns.iter().flat_map(|column| &column.sources).any(|source| match source {
-            Source::Attribute(own) => own == name,
-            Source::AttributesWith(names) => names.iter().any(|own| own == name),
-            Source::EventId => name == "id",
-            _ => false,
-        })
+        self.names.contains(name)
     }
+}
+
+/// The attributes that have columns of their own.
+fn names_of(columns: &[Column]) -> HashSet<String> {
+    let sources = columns.iter().flat_map(|column| &column.sources);
+    sources
+        .flat_map(|source| match source {
+            Source::Attribute(name) => vec![name.clone()],
+            Source::AttributesWith(names) => names.clone(),
+            Source::EventId => vec!["id".to_owned()],
+            _ => Vec::new(),
+        })
+        .collect()
 }
 
 /// What can be said of a column.

@@ -9,9 +9,9 @@ fn attribute(name: &str) -> Source {
 /// One row a log line, as systemprompt keeps them: twelve columns, levels folded to five names, attribution in columns.
 pub(super) fn systemprompt() -> Layout {
     let own = |name: &str| Column::new(name, &[attribute(name)]);
-    Layout::of(TableMap {
-        table: "logs".to_owned(),
-        columns: vec![
+    Layout::of(TableMap::preset(
+        "logs",
+        vec![
             Column::new("id", &[Source::Id]),
             Column::new("timestamp", &[Source::Time]),
             Column::new("level", &[Source::LevelOfFive]),
@@ -25,9 +25,7 @@ pub(super) fn systemprompt() -> Layout {
             own("context_id").uuid(),
             own("client_id"),
         ],
-        ignores_known_ids: true,
-        is_preset: true,
-    })
+    ))
 }
 
 /// Runs, steps, and one row for each event or call of a model, as chronicle keeps them.
@@ -77,7 +75,6 @@ pub(super) fn chronicle(json_null: bool) -> Layout {
         own("total_latency_ms").of_32_bits(),
         Column::new("created_at", &[Source::Time]),
     ];
-    let rows =
-        TableMap { table: "chronicle_events".to_owned(), columns, ignores_known_ids: true, is_preset: true };
+    let rows = TableMap::preset("chronicle_events", columns);
     Layout { has_runs: true, ..Layout::of(rows) }
 }

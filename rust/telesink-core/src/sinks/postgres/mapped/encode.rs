@@ -1,6 +1,7 @@
 //! Rows of any table in the form that binary COPY takes.
 
 use super::super::copy::{EPOCH_MICROS, HEADER, TRAILER, put, put_null, put_with};
+use crate::record::json;
 use crate::sinks::mapped::{Bound, Fields, Fitted, Kind, TableMap, Unfit, fit, numeric_digits};
 
 pub(super) use super::super::copy::CHUNK_BYTES;
@@ -50,14 +51,8 @@ fn put_value(out: &mut Vec<u8>, value: &Fitted<'_>, kind: Kind) {
         Fitted::Bool(truth) => put(out, &[u8::from(*truth)]),
         Fitted::Micros(micros) => put(out, &(micros - EPOCH_MICROS).to_be_bytes()),
         Fitted::Uuid(id) => put(out, id),
-        Fitted::Json(text) => match kind {
-            Kind::Json { is_binary: true } => put_with(out, |out| {
-                // Version of the binary form.
-                out.push(1);
-                out.extend_from_slice(text.as_bytes());
-            }),
-            _ => put(out, text.as_bytes()),
-        },
+        Fitted::Json(text) => put_json(out, kind, |out| out.extend_from_slice(text.as_bytes())),
+        Fitted::Value(value) => put_json(out, kind, |out| json::write_value(out, *value)),
         Fitted::List(texts) => put_with(out, |out| {
             let dimensions = i32::from(!texts.is_empty());
             for number in [dimensions, 0, TEXT_OID] {
@@ -73,6 +68,16 @@ fn put_value(out: &mut Vec<u8>, value: &Fitted<'_>, kind: Kind) {
         }),
         Fitted::Bytes(bytes) => put(out, bytes),
     }
+}
+
+fn put_json(out: &mut Vec<u8>, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+    put_with(out, |out| {
+        if matches!(kind, Kind::Json { is_binary: true }) {
+            // Version of the binary form.
+            out.push(1);
+        }
+        write(out);
+    });
 }
 
 fn put_numeric(out: &mut Vec<u8>, text: &str) {

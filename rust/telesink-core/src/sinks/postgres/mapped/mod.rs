@@ -21,6 +21,7 @@ use crate::sinks::mapped::chronicle::CHANNEL_PREFIX;
 use crate::sinks::{Batch, Limits, Outcome};
 use bytes::Bytes;
 use futures_util::SinkExt;
+use futures_util::future::join;
 use rows::Split;
 use std::fmt::Write;
 use std::pin::pin;
@@ -46,16 +47,21 @@ pub(super) async fn store(
         last: entries.last().map_or(0, |entry| entry.seq),
     };
     let mut outcome = Outcome::default();
-    let guard = begin(client, options, limits, LaneLock::of(batch), &step).await?;
-    let above = match guard {
-        Guard::All => 0,
-        Guard::Above(seq) => seq,
-        Guard::RolledBack(lost) => {
-            outcome.rolled_back = lost;
-            0
-        }
+    let splitting = async {
+        // What was asked goes out first; nearly always all records are wanted.
+        tokio::task::yield_now().await;
+        Split::of(batch, entries, 0, layout, &mut outcome)
     };
-    let split = Split::of(batch, entries, above, layout, &mut outcome);
+    let (guard, mut split) =
+        join(begin(client, options, limits, LaneLock::of(batch), &step), splitting).await;
+    match guard? {
+        Guard::All => {}
+        Guard::Above(seq) => {
+            outcome = Outcome::default();
+            split = Split::of(batch, entries, seq, layout, &mut outcome);
+        }
+        Guard::RolledBack(lost) => outcome.rolled_back = lost,
+    }
     if split.has_rows() {
         let stored = copy(client, mapped, limits, batch, layout, &split, &mut outcome).await?;
         outcome.duplicates_suppressed += stored;

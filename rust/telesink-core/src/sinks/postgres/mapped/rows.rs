@@ -57,8 +57,10 @@ impl Split {
                     }
                     continue;
                 }
-                let run_id = fields.attribute("run_id").and_then(|id| id.as_str()).and_then(parse_uuid);
-                if let Some(run_id) = run_id {
+                if layout.notifies
+                    && let Some(run_id) =
+                        fields.attribute("run_id").and_then(|id| id.as_str()).and_then(parse_uuid)
+                {
                     split.note_run(run_id, layout);
                 }
                 split.has_given_ids |= fields.given_id().is_some();
@@ -96,7 +98,7 @@ impl Names {
         let view = entry.log();
         let logger = self.scopes.get(view.header.scope as usize).map_or("", |scope| scope.name.as_str());
         let program = self.programs.get(view.header.resource as usize).or_else(|| self.programs.first());
-        Fields { view, logger, service: program.map_or("", |program| program.service_name.as_str()) }
+        Fields::new(view, logger, program.map_or("", |program| program.service_name.as_str()))
     }
 }
 

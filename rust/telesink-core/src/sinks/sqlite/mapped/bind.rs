@@ -3,6 +3,7 @@
 use super::super::failure::Failure;
 use super::{Mapped, Stored};
 use crate::record::id::format_uuid;
+use crate::record::json;
 use crate::sinks::mapped::{Fields, Fitted, TableMap, fit};
 use rusqlite::Statement;
 use rusqlite::types::Null;
@@ -29,6 +30,11 @@ fn bind(insert: &mut Statement<'_>, index: usize, value: &Fitted<'_>) -> Result<
     match value {
         Fitted::Null => insert.raw_bind_parameter(index, Null)?,
         Fitted::Text(text) | Fitted::Json(text) => insert.raw_bind_parameter(index, text.as_ref())?,
+        Fitted::Value(value) => {
+            let mut out = Vec::new();
+            json::write_value(&mut out, *value);
+            insert.raw_bind_parameter(index, std::str::from_utf8(&out).unwrap_or("null"))?;
+        }
         Fitted::Integer(number) | Fitted::Micros(number) => insert.raw_bind_parameter(index, number)?,
         Fitted::Double(number) => insert.raw_bind_parameter(index, number)?,
         Fitted::Numeric(text) => insert.raw_bind_parameter(index, text)?,

@@ -43,7 +43,7 @@ pub(super) fn store(open: &mut Open, batch: &Batch<'_>, layout: &Layout) -> Resu
         let logger = scopes.get(view.header.scope as usize).map_or("", |scope| scope.name.as_str());
         let program = programs.get(view.header.resource as usize).or_else(|| programs.first());
         let service = program.map_or("", |program| program.service_name.as_str());
-        let fields = Fields { view, logger, service };
+        let fields = Fields::new(view, logger, service);
         if layout.is_unattributed(&fields) {
             outcome.unattributed.push(index);
             continue;
