@@ -305,3 +305,22 @@ def test_context_holds_for_enqueued_records_too():
         [record] = pipeline.recent()
 
     assert record["attributes"] == {"user_id": "u-7", "order": 2}
+
+
+def test_S0_30_work_of_the_system_has_an_actor_of_its_own():
+    """S0-30, S0-39: user and session `system`, a fresh trace, the component as the client."""
+    with telesink.system_context("scheduler"):
+        first = telesink.current_context()
+        with telesink.context(user_id="u-1"):
+            assert telesink.current_context()["user_id"] == "u-1"
+    with telesink.system_context():
+        second = telesink.current_context()
+
+    assert {name: first[name] for name in ("user_id", "session_id", "client_id")} == {
+        "user_id": "system",
+        "session_id": "system",
+        "client_id": "system:scheduler",
+    }
+    assert len(first["trace_id"]) == 32
+    assert first["trace_id"] != second["trace_id"]
+    assert "client_id" not in second

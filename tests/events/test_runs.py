@@ -195,3 +195,40 @@ def test_log_records_have_no_place_among_events_and_are_counted(sqlite_store):
         pipeline.enqueue({"body": "a line"})
         pipeline.flush()
         assert pipeline.stats().dropped == {"unrouted": 1}
+
+
+def test_clocks_that_have_not_moved_for_30_days_are_swept_and_rows_stay(store):
+    write(store, entries(0))
+    old = "now() - interval '31 days'" if store.name == "postgres" else "updated_at - 31 * 86400 * 1000000000"
+    store.script(f"UPDATE telesink_clocks SET updated_at = {old}")
+
+    write(store, entries(1))
+
+    assert store.sql("SELECT count(*) FROM telesink_clocks") == [(3,)]
+    assert len(store.rows("chronicle_runs")) == 2
+
+
+def test_a_row_that_others_have_made_is_changed_by_what_came_later_alone(store):
+    """Its start is not told again; its status is as old as its last change."""
+    write(store, entries())
+    store.script("DELETE FROM telesink_clocks")
+    start, update = entries()[0], entries()[7]
+
+    write(
+        store,
+        [{**start, "name": "another", "time": at(2)}],
+        [{**update, "status": "older", "time": at(3)}],
+        [{**update, "status": "later", "time": at(7)}],
+    )
+
+    row = only(store.rows("chronicle_runs"))
+    assert (row["name"], row["status"], row["updated_at"], row["created_at"]) == ("test run", "later", 7, 1)
+
+
+def test_S1_13_data_that_is_no_object_and_keys_without_a_column_are_kept(store):
+    """S1-13, S1-18: nothing that was said is dropped."""
+    ids = {"run_id": RUN, "step_id": FIRST}
+    write(store, [{"type": "a", "data": [1, 2], **ids}, {"type": "b", "data": {"x": 1}, "more": "y", **ids}])
+
+    metas = {row["event_type"]: row["meta"] for row in store.rows("chronicle_events")}
+    assert metas == {"a": [1, 2], "b": {"x": 1, "more": "y"}}

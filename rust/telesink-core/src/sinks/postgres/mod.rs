@@ -123,8 +123,8 @@ impl Options {
     fn own_tables(self) -> Result<Self, ConfigError> {
         if self.layout.is_some() {
             return Err(ConfigError::new(
-                "this reads telesink's own tables, and the dsn names others",
-                "remove `preset` and `table_map` from the dsn",
+                "telesink's own tables can be looked at, and the dsn names others",
+                "remove `preset` and `table_map`; others are looked at with what you read them with",
             ));
         }
         Ok(self)

@@ -149,6 +149,9 @@ impl Session {
             let instance = std::str::from_utf8(&instance).unwrap_or_default();
             if options.layout.is_some() {
                 retention::sweep_ledger(client, names, instance).await?;
+                if let Some(clocks) = self.mapped.as_ref().and_then(Mapped::clocks) {
+                    retention::sweep_clocks(client, clocks).await?;
+                }
                 return Ok(false);
             }
             let made = partitions::make_ahead(client, names, now, DAYS_AHEAD, written).await?;

@@ -115,8 +115,8 @@ impl Options {
     fn own_tables(self) -> Result<Self, ConfigError> {
         if self.layout.is_some() {
             return Err(ConfigError::new(
-                "this reads telesink's own tables, and the dsn names others",
-                "remove `preset` and `table_map` from the dsn",
+                "telesink's own tables can be looked at, and the dsn names others",
+                "remove `preset` and `table_map`; others are looked at with what you read them with",
             ));
         }
         Ok(self)
@@ -214,7 +214,7 @@ fn opened<'s>(
             let counted = fork::opened();
             let connection = connect(options)?;
             let mapped = if let Some(layout) = &options.layout {
-                Some(mapped::prepare(&connection, options, layout)?)
+                Some(mapped::prepare(&connection, options, layout, now_unix_nano)?)
             } else {
                 schema::prepare(&connection, options.creates_schema, now_unix_nano)?;
                 None

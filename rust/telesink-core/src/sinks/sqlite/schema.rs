@@ -75,8 +75,12 @@ fn check(version: i64) -> Result<(), Failure> {
     if version > VERSION { Err(Failure::newer_schema(version)) } else { Ok(()) }
 }
 
-fn sweep(connection: &Connection, now_unix_nano: u64) -> Result<(), Failure> {
-    let oldest = now_unix_nano as i64 - LEDGER_AGE_MAX_NANO;
-    connection.execute("DELETE FROM telesink_ledger WHERE updated_at < ?1", [oldest])?;
+/// Rows that have not moved since then are swept.
+pub(super) fn oldest(now_unix_nano: u64) -> i64 {
+    now_unix_nano as i64 - LEDGER_AGE_MAX_NANO
+}
+
+pub(super) fn sweep(connection: &Connection, now_unix_nano: u64) -> Result<(), Failure> {
+    connection.execute("DELETE FROM telesink_ledger WHERE updated_at < ?1", [oldest(now_unix_nano)])?;
     Ok(())
 }

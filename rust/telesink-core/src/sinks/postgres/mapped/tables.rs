@@ -34,6 +34,11 @@ pub(super) struct Changed {
 }
 
 impl Mapped {
+    /// The table with the clocks of runs and steps, if there is one.
+    pub(in super::super) fn clocks(&self) -> Option<&str> {
+        self.changed.as_ref().map(|changed| changed.clocks.as_str())
+    }
+
     /// The columns in the order in which they are written.
     pub(super) fn columns(&self) -> String {
         self.bound.iter().map(|bound| identifier(&bound.column.name)).collect::<Vec<_>>().join(", ")

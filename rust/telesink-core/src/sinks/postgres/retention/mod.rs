@@ -4,7 +4,7 @@
 
 mod ledger;
 
-pub(super) use ledger::sweep_ledger;
+pub(super) use ledger::{sweep_clocks, sweep_ledger};
 
 use super::failure::{Failure, Phase};
 use super::partitions::{LEAVE_IT, LIMITS, Layout, Partition, look, with_right};

@@ -50,7 +50,7 @@ pub(super) fn store(open: &mut Open, batch: &Batch<'_>, layout: &Layout) -> Resu
         }
         let change = if layout.has_runs { Change::of(&fields.view) } else { None };
         let stored = match change {
-            Some(change) => runs::store(connection, change).map(|()| Stored::default()),
+            Some(change) => runs::store(connection, change, batch.now_unix_nano).map(|()| Stored::default()),
             None => bind::insert(&mut insert, &fields, &layout.rows, mapped),
         };
         match stored {

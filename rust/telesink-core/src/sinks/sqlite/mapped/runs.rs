@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// Changes the row of an event, or makes it. Nothing is left of it if the table refuses it.
-pub(super) fn store(connection: &Connection, change: Change) -> Result<(), Failure> {
+pub(super) fn store(connection: &Connection, change: Change, now_unix_nano: u64) -> Result<(), Failure> {
     let delta = Delta::of(change);
     let thing = delta.thing;
     let kind = thing as i64;
@@ -38,10 +38,10 @@ pub(super) fn store(connection: &Connection, change: Change) -> Result<(), Failu
     }
     connection
         .prepare_cached(&format!(
-            "INSERT INTO {CLOCKS} (kind, id, clocks) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (kind, id) DO UPDATE SET clocks = excluded.clocks"
+            "INSERT INTO {CLOCKS} (kind, id, clocks, updated_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (kind, id) \
+             DO UPDATE SET clocks = excluded.clocks, updated_at = excluded.updated_at"
         ))?
-        .execute(params![kind, id, clocks.text()])?;
+        .execute(params![kind, id, clocks.text(), now_unix_nano as i64])?;
     Ok(())
 }
 

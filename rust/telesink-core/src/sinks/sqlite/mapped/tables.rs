@@ -1,7 +1,7 @@
 //! The tables of others in a file: found, made where that was asked for, and described.
 
-use super::super::Options;
 use super::super::failure::Failure;
+use super::super::{Options, schema};
 use super::describe;
 use crate::sinks::mapped::chronicle::{CLOCKS, Thing};
 use crate::sinks::mapped::{Bound, Layout, Misfit};
@@ -54,6 +54,7 @@ pub(in super::super) fn prepare(
     connection: &Connection,
     options: &Options,
     layout: &Layout,
+    now_unix_nano: u64,
 ) -> Result<Mapped, Failure> {
     let mut wanted = vec!["telesink_ledger", layout.rows.table.as_str()];
     if layout.has_runs {
@@ -77,6 +78,12 @@ pub(in super::super) fn prepare(
             message: format!("{} {verb} missing", missing.join(", ")),
             hint: hint.to_owned(),
         });
+    }
+    schema::sweep(connection, now_unix_nano)?;
+    if layout.has_runs {
+        // As old as rows of the ledger: what comes later than that counts as news.
+        let oldest = schema::oldest(now_unix_nano);
+        connection.execute(&format!("DELETE FROM {CLOCKS} WHERE updated_at < ?1"), [oldest])?;
     }
     let table = &layout.rows.table;
     let described = describe::with_times(describe::columns(connection, table)?, &layout.rows);
