@@ -307,7 +307,7 @@ def test_context_holds_for_enqueued_records_too():
     assert record["attributes"] == {"user_id": "u-7", "order": 2}
 
 
-def test_S0_30_work_of_the_system_has_an_actor_of_its_own():
+def test_seed_S0_30_work_of_the_system_has_an_actor_of_its_own():
     """S0-30, S0-39: user and session `system`, a fresh trace, the component as the client."""
     with telesink.system_context("scheduler"):
         first = telesink.current_context()

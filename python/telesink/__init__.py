@@ -70,7 +70,7 @@ del VERSION
 
 def __getattr__(name: str) -> object:
     """Import parts that not every program needs when they are first asked for."""
-    if name in ("events", "files", "metrics", "opentelemetry", "testing"):
+    if name in ("events", "files", "metrics", "opentelemetry", "reading", "testing"):
         from importlib import import_module
 
         return import_module(f"telesink.{name}")

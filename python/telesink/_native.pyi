@@ -16,6 +16,7 @@ __all__ = [
     "Pipeline",
     "Prune",
     "RedactionSet",
+    "Selection",
     "Signals",
     "UsageCounters",
     "after_fork_in_parent",
@@ -122,6 +123,28 @@ class FlushTicket:
         """Wait until nothing is pending or `timeout_seconds` have passed, the interpreter released."""
     def finish(self) -> dict[str, Any]:
         """End the flush and answer its receipt; a second call answers an empty one."""
+
+@final
+class Selection:
+    """A destination that is open to be asked, and can change nothing."""
+
+    def __new__(cls, dsn: str, base_directory: str | PathLike[str]) -> Self:
+        """Open it. Raises ``ConfigError``, or ``TelesinkError`` if it is not to be had."""
+
+    @property
+    def target(self) -> str:
+        """The destination without secrets."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgres``."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands in front of the names of tables."""
+
+    def ask(self, sql: str) -> tuple[list[str], list[list[str | None]]]:
+        """Ask one question; answer names of columns, and rows of texts."""
 
 @final
 class Signals:

@@ -24,7 +24,7 @@ def heard(listener):
     return sorted(notify.channel for notify in listener.notifies(timeout=1, stop_after=3))
 
 
-def test_S1_11_each_run_of_a_batch_is_told_of_once(postgres_store, listener):
+def test_seed_S1_11_each_run_of_a_batch_is_told_of_once(postgres_store, listener):
     """S1-11: and only with `notify=true`."""
     with telesink.Pipeline(postgres_store.dsn(preset="chronicle", notify=True), linger_seconds=5) as pipeline:
         pipeline.enqueue_many([*entries(0), *entries(1)])

@@ -27,7 +27,7 @@ def only(rows):
 
 
 @pytest.mark.slow
-def test_S0_rows_that_the_table_refuses_are_all_that_is_missing_of_100_000(store, tmp_path):
+def test_seed_S0_rows_that_the_table_refuses_are_all_that_is_missing_of_100_000(store, tmp_path):
     """S0 1.4 1."""
     store.script(LOGS[store.name])
     path = tmp_path / "dead.ndjson"
@@ -55,7 +55,7 @@ def test_S0_rows_that_the_table_refuses_are_all_that_is_missing_of_100_000(store
 
 
 @pytest.mark.slow
-def test_S1_rows_that_the_tables_refuse_are_all_that_is_missing_of_100_000(store, tmp_path):
+def test_seed_S1_rows_that_the_tables_refuse_are_all_that_is_missing_of_100_000(store, tmp_path):
     """S1 2.6 2."""
     store.script(CHRONICLE[store.name])
     path = tmp_path / "dead.ndjson"
@@ -90,7 +90,7 @@ def test_S1_rows_that_the_tables_refuse_are_all_that_is_missing_of_100_000(store
     assert buried == [fixture.identifier(number, 1) for number in refused]
 
 
-def test_S0_14_a_row_has_its_twelve_columns_with_attribution_in_them(store):
+def test_seed_S0_14_a_row_has_its_twelve_columns_with_attribution_in_them(store):
     """S0-12, S0-13, S0-14, S0-22, S0-29."""
     store.script(LOGS[store.name])
     context_id = str(uuid4())
@@ -119,7 +119,7 @@ def test_S0_14_a_row_has_its_twelve_columns_with_attribution_in_them(store):
     }  # fmt: skip
 
 
-def test_S0_20_what_can_be_mended_arrives_and_is_counted(store):
+def test_seed_S0_20_what_can_be_mended_arrives_and_is_counted(store):
     """S0-20: an over-long module is cut, a context that is no UUID left out, a NUL replaced."""
     store.script(LOGS[store.name])
     with telesink.Pipeline(store.dsn(preset="systemprompt")) as pipeline:
@@ -142,13 +142,13 @@ def test_S0_20_what_can_be_mended_arrives_and_is_counted(store):
     [(5, "TRACE"), ("DEBUG", "DEBUG"), ("INFO", "INFO"), (25, "INFO"), ("WARNING", "WARN"),
      ("ERROR", "ERROR"), ("CRITICAL", "ERROR")],
 )  # fmt: skip
-def test_S0_29_levels_are_folded_to_five_names(sqlite_store, level, stored):
+def test_seed_S0_29_levels_are_folded_to_five_names(sqlite_store, level, stored):
     with telesink.Pipeline(sqlite_store.dsn(preset="systemprompt")) as pipeline:
         pipeline.enqueue({"body": "x", "level": level})
     assert only(sqlite_store.rows("logs"))["level"] == stored
 
 
-def test_S0_19_records_without_attribution_are_kept_filled_or_left_out_as_asked(store):
+def test_seed_S0_19_records_without_attribution_are_kept_filled_or_left_out_as_asked(store):
     """S0-19: NULL by default, `attribution_defaults`, or dropped and counted."""
     somebody = {"user_id": "u", "session_id": "s", "trace_id": "t"}
     lines = [{"body": "nobody"}, {"body": "somebody", "attributes": somebody}]

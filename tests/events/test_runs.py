@@ -136,7 +136,7 @@ def test_times_are_kept_to_the_microsecond(store):
     assert only(store.rows("chronicle_runs"))["created_at"] == 1769860800.123456
 
 
-def test_S1_14_latencies_that_no_column_holds_are_clamped(store):
+def test_seed_S1_14_latencies_that_no_column_holds_are_clamped(store):
     """S1-14, S1 2.6 12."""
     write(store, [{**entries()[3], "total_latency_ms": 2**40, "latency_ms": 12.6}])
 
@@ -144,7 +144,7 @@ def test_S1_14_latencies_that_no_column_holds_are_clamped(store):
     assert (row["request_latency_ms"], row["total_latency_ms"]) == (13, 2**31 - 1)
 
 
-def test_S1_14_missing_json_is_null_of_sql_or_of_json_as_asked(store):
+def test_seed_S1_14_missing_json_is_null_of_sql_or_of_json_as_asked(store):
     """S1-14, S1 2.6 6."""
     event = {"type": "an_event", "run_id": RUN, "step_id": FIRST}
     query = "SELECT count(*) FROM chronicle_events WHERE error IS NULL AND meta IS NULL"
@@ -181,7 +181,7 @@ def test_an_event_that_comes_again_under_its_id_changes_nothing(store):
         ({"type": "run:update", "id": RUN, "tags": "a"}, "tags: is a str, expected a list"),
     ],
 )
-def test_S1_16_a_malformed_event_is_refused_with_the_place(sqlite_store, event, said):
+def test_seed_S1_16_a_malformed_event_is_refused_with_the_place(sqlite_store, event, said):
     """S1-16, S1 2.3, S1 2.6 10: a fixed type is never taken for a generic one."""
     with open_pipeline(sqlite_store) as pipeline:
         with pytest.raises(ValueError, match="malformed") as caught:
@@ -225,7 +225,7 @@ def test_a_row_that_others_have_made_is_changed_by_what_came_later_alone(store):
     assert (row["name"], row["status"], row["updated_at"], row["created_at"]) == ("test run", "later", 7, 1)
 
 
-def test_S1_13_data_that_is_no_object_and_keys_without_a_column_are_kept(store):
+def test_seed_S1_13_data_that_is_no_object_and_keys_without_a_column_are_kept(store):
     """S1-13, S1-18: nothing that was said is dropped."""
     ids = {"run_id": RUN, "step_id": FIRST}
     write(store, [{"type": "a", "data": [1, 2], **ids}, {"type": "b", "data": {"x": 1}, "more": "y", **ids}])

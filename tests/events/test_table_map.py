@@ -144,7 +144,7 @@ def test_columns_that_the_map_does_not_know_are_left_to_their_defaults(store):
 
 def test_a_map_is_checked_when_the_pipeline_is_opened():
     with pytest.raises(telesink.ConfigError, match="did you mean `body`"):
-        telesink.Pipeline("sqlite:///app.db", table_map=TableMap("audit", {"what": "boddy"}))
+        telesink.Pipeline("sqlite:///app.db", table_map=TableMap("audit", {"what": "bod"}))
     with pytest.raises(telesink.ConfigError, match="has no columns"):
         TableMap("audit", {})
     with pytest.raises(telesink.ConfigError, match="both say where records go"):

@@ -22,7 +22,7 @@ def told(pipeline):
     return [(record["event_name"], record["attributes"]) for record in pipeline.recent()]
 
 
-def test_S1_24_blocks_nest_and_name_their_run_and_parent(pipeline):
+def test_seed_S1_24_blocks_nest_and_name_their_run_and_parent(pipeline):
     with events.run("chat", to=pipeline, tags=["beta"], input="hi") as run:
         with events.step("outer", type="agent") as outer, events.step("inner", type="tool", input=1) as inner:
             inner.output = 2
@@ -42,7 +42,7 @@ def test_S1_24_blocks_nest_and_name_their_run_and_parent(pipeline):
     assert UUID(run.id) != UUID(inner.id)
 
 
-def test_S1_24_a_step_outside_of_a_run_makes_one_of_its_own(pipeline):
+def test_seed_S1_24_a_step_outside_of_a_run_makes_one_of_its_own(pipeline):
     with events.step("alone", to=pipeline) as step:
         assert events.current_run_id() == step.run_id
     assert (events.current_run_id(), events.current_step_id()) == (None, None)
@@ -53,7 +53,7 @@ def test_S1_24_a_step_outside_of_a_run_makes_one_of_its_own(pipeline):
     assert last["status"] == "finished"
 
 
-def test_S1_24_the_status_of_the_end_can_be_chosen_and_info_grows(pipeline):
+def test_seed_S1_24_the_status_of_the_end_can_be_chosen_and_info_grows(pipeline):
     with events.run("chat", to=pipeline, info={"a": 1}) as run:
         run.status = "cancelled"
         run.info["b"] = 2
@@ -62,7 +62,7 @@ def test_S1_24_the_status_of_the_end_can_be_chosen_and_info_grows(pipeline):
     assert (start["info"], end["info"], end["status"]) == ({"a": 1}, {"b": 2}, "cancelled")
 
 
-def test_S1_24_errors_have_type_and_text(pipeline):
+def test_seed_S1_24_errors_have_type_and_text(pipeline):
     class BrokenError(Exception):
         pass
 
@@ -157,7 +157,7 @@ def test_tasks_that_run_at_the_same_time_do_not_see_each_others_steps(pipeline):
     assert parents == [None, None]
 
 
-def test_S1_17_defaults_are_used_only_where_the_run_says_nothing(store):
+def test_seed_S1_17_defaults_are_used_only_where_the_run_says_nothing(store):
     """S1-17: `application` and `environment` have columns, everything else goes into the info."""
     defaults = {"application": "shop", "environment": "test", "workflow_id": "w-1", "tenant": {"id": 7}}
     with telesink.Pipeline(store.dsn(preset="chronicle")) as pipeline, telesink.context(**defaults):

@@ -5,7 +5,7 @@ import threading
 import telesink
 
 
-def test_S1_3_records_of_one_call_are_in_one_transaction_whatever_others_do(sqlite_store):
+def test_seed_S1_3_records_of_one_call_are_in_one_transaction_whatever_others_do(sqlite_store):
     """S1-3: a batch may be larger than `batch_records_max` for it."""
     sqlite_store.script(
         "CREATE TABLE audit (what text, batch int);CREATE TABLE batches (number INTEGER PRIMARY KEY);"
@@ -47,7 +47,7 @@ def test_S1_3_records_of_one_call_are_in_one_transaction_whatever_others_do(sqli
     assert counts == [(size,)] * groups
 
 
-def test_S1_3_an_urgent_record_of_a_call_does_not_part_it(tmp_path):
+def test_seed_S1_3_an_urgent_record_of_a_call_does_not_part_it(tmp_path):
     pipeline = telesink.Pipeline(f"sqlite:///{tmp_path}/app.db", linger_seconds=5)
     for _ in range(50):
         pipeline.enqueue_many(

@@ -100,6 +100,7 @@ redaction = _native.RedactionSet([], [], [], [], True)
 with telesink.Pipeline("sqlite:///app.db") as stored:
     stored.enqueue({"body": "stored"})
 inspection = _native.Inspection("sqlite:///app.db", [], os.getcwd())
+selection = _native.Selection("sqlite:///app.db", os.getcwd())
 appender = _native.FileAppender("file:lines", [], os.getcwd())
 counters = _native.UsageCounters()
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -130,6 +131,11 @@ CALLS = {
     "RedactionSet.redact_text": lambda: redaction.redact_text("a"),
     "RedactionSet.hides_name": lambda: redaction.hides_name("a"),
     "Prune": lambda: _native.Prune("sqlite:///none.db", os.getcwd(), 1.0),
+    "Selection": lambda: _native.Selection("sqlite:///app.db", os.getcwd()),
+    "Selection.target": lambda: selection.target,
+    "Selection.dialect": lambda: selection.dialect,
+    "Selection.prefix": lambda: selection.prefix,
+    "Selection.ask": lambda: selection.ask("SELECT 1"),
     "Inspection": lambda: _native.Inspection("sqlite:///app.db", [], os.getcwd()),
     "Inspection.target": lambda: inspection.target,
     "Inspection.doing": lambda: inspection.doing,

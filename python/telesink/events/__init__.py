@@ -25,6 +25,7 @@ True
 from __future__ import annotations
 
 from telesink._native import event_problems as _event_problems
+from telesink.events._block import current_run_id, current_step_id
 from telesink.events._langfuse import LangfuseFeed, as_langfuse
 from telesink.events._model import (
     CALL,
@@ -39,7 +40,7 @@ from telesink.events._model import (
     StepState,
     WorkflowEvent,
 )
-from telesink.events._telling import current_run_id, current_step_id, llm_call, run, step
+from telesink.events._telling import llm_call, run, step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ mod patience;
 mod process;
 mod redaction;
 mod report;
+mod select;
 mod settings;
 mod signals;
 mod sources;
@@ -63,6 +64,7 @@ fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::Pipeline>()?;
     module.add_class::<inspection::Inspection>()?;
     module.add_class::<redaction::RedactionSet>()?;
+    module.add_class::<select::Selection>()?;
     module.add_class::<signals::Signals>()?;
     module.add_class::<tables::Prune>()?;
     module.add_class::<usage::UsageCounters>()

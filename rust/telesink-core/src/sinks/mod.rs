@@ -29,6 +29,7 @@ mod perfetto;
 mod points;
 pub mod postgres;
 pub mod prune;
+pub mod select;
 mod spent;
 pub mod sqlite;
 

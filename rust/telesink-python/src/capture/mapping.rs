@@ -295,8 +295,7 @@ fn write_attributes(
     is_event: bool,
     py: Python<'_>,
 ) -> PyResult<()> {
-    // What models were told and said is long, and kept for what stands in it: names alone hide.
-    let mut reader = if is_event { ValueReader::of_names(redaction) } else { ValueReader::new(redaction) };
+    let mut reader = ValueReader::new(redaction);
     let mut names: Vec<String> = Vec::new();
     let nested = present(dict, "attributes")?;
     let nested = match &nested {
@@ -316,17 +315,27 @@ fn write_attributes(
         !key.cast::<PyString>()
             .is_ok_and(|key| key.to_str().is_ok_and(|key| KEYS.contains(&key) || is_event && key == "type"))
     });
-    let pairs: Vec<_> = nested.iter().flat_map(pyo3::types::PyDictMethods::iter).chain(own).collect();
+    let nested = nested.iter().flat_map(pyo3::types::PyDictMethods::iter);
+    let pairs: Vec<_> = if is_event { workflow::in_order(own, nested)? } else { nested.chain(own).collect() };
     for (key, value) in pairs {
         let key = text::render(&key, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
         let key = text::read(&key, 256, &mut bench.builder).into_owned();
-        reader.attribute(&mut bench.builder, &key, &value)?;
+        if is_event && workflow::is_id(&key) && !value.is_none() {
+            // As it was checked, whatever it is an object of.
+            let id = text::render(&value, &mut bench.builder, pyo3::types::PyAnyMethods::str)?;
+            let id = text::read(&id, 256, &mut bench.builder).into_owned();
+            bench.builder.attribute(&key, Scalar::Str(&id));
+        } else {
+            // What models were told and said is long, and kept for what stands in it: names alone hide.
+            reader.scans_texts = !is_event || !workflow::is_long(&key);
+            reader.attribute(&mut bench.builder, &key, &value)?;
+        }
         names.push(key);
     }
     if let Some(bound) = context::current(py) {
-        bound
-            .get()
-            .append(py, redaction, &mut bench.builder, |name| names.iter().any(|taken| taken == name))?;
+        bound.get().append(py, redaction, &mut bench.builder, |name| {
+            names.iter().any(|taken| taken == name) || is_event && workflow::is_own_field(name)
+        })?;
     }
     Ok(())
 }

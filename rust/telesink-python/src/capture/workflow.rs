@@ -21,6 +21,95 @@ pub(super) struct Event {
 const RUN: [&str; 2] = ["run:start", "run:update"];
 const STEP: [&str; 4] = ["step:start", "step:end", "step:error", "step:state"];
 
+/// Ids of an event: written first, and as text.
+const IDS: [&str; 3] = ["id", "run_id", "step_id"];
+
+/// Fields that may be long: written last, so that a record that is cut keeps all others.
+const LONG: [&str; 9] =
+    ["info", "meta", "data", "input", "output", "request", "response", "chat_request", "chat_response"];
+
+/// Fields that only the event itself can have: a context may bind the same names and mean something else.
+const OWN: [&str; 13] = [
+    "id",
+    "type",
+    "name",
+    "description",
+    "status",
+    "tags",
+    "error",
+    "time",
+    "model",
+    "provider",
+    "retries",
+    "parent_step",
+    "response_meta",
+];
+
+type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
+
+pub(super) fn is_id(name: &str) -> bool {
+    IDS.contains(&name)
+}
+
+pub(super) fn is_long(name: &str) -> bool {
+    LONG.contains(&name)
+}
+
+pub(super) fn is_own_field(name: &str) -> bool {
+    OWN.contains(&name) || is_long(name)
+}
+
+/// The pairs of an event in the order in which they are written: ids, then what is short, then the attributes that stand
+/// in a mapping of their own and are no field of the event, then what may be long.
+pub(super) fn in_order<'py>(
+    own: impl Iterator<Item = Pair<'py>>,
+    nested: impl Iterator<Item = Pair<'py>>,
+) -> PyResult<Vec<Pair<'py>>> {
+    let (mut ids, mut short, mut long) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in own {
+        let name = name_of(&key);
+        if is_id(&name) {
+            ids.push((key, value));
+        } else if is_long(&name) {
+            let value = if name == "data" { long_last(&value)? } else { value };
+            long.push((LONG.iter().position(|known| *known == name), key, value));
+        } else {
+            short.push((key, value));
+        }
+    }
+    long.sort_by_key(|(place, ..)| *place);
+    let nested = nested.filter(|(key, _)| {
+        let name = name_of(key);
+        !is_id(&name) && !is_own_field(&name)
+    });
+    ids.extend(short);
+    ids.extend(nested);
+    ids.extend(long.into_iter().map(|(_, key, value)| (key, value)));
+    Ok(ids)
+}
+
+/// The data of a step with its long members last; anything but a dict as it is.
+fn long_last<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let Ok(data) = value.cast_exact::<PyDict>() else { return Ok(value.clone()) };
+    let is_moved = |name: &str| matches!(name, "input" | "output");
+    if !data.iter().any(|(key, _)| is_moved(&name_of(&key))) {
+        return Ok(value.clone());
+    }
+    let copy = PyDict::new(value.py());
+    for wanted in [false, true] {
+        for (key, inner) in data.iter() {
+            if is_moved(&name_of(&key)) == wanted {
+                copy.set_item(key, inner)?;
+            }
+        }
+    }
+    Ok(copy.into_any())
+}
+
+fn name_of(key: &Bound<'_, PyAny>) -> String {
+    key.cast::<PyString>().map_or_else(|_| String::new(), |key| key.to_string_lossy().into_owned())
+}
+
 impl Event {
     /// Reads the type of an event; none if the mapping is a log record.
     pub(super) fn of(dict: &Bound<'_, PyDict>) -> PyResult<Option<Self>> {

@@ -50,13 +50,9 @@ impl<'a> Fields<'a> {
         found.map(|(_, value)| *value).filter(|value| *value != Value::Null)
     }
 
-    /// Whether the column of an attribute has a value for this record.
-    pub(super) fn has(&self, name: &str, map: &TableMap) -> bool {
-        let attribute = Source::Attribute(name.to_owned());
-        let column = map.columns.iter().find(|column| column.sources.contains(&attribute));
-        column.is_some_and(|column| {
-            column.default.is_some() || column.sources.iter().any(|source| self.cell(source, map).is_some())
-        })
+    /// Whether somebody is said by this name: by an attribute, or by the record's own trace.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some() || name == "trace_id" && self.view.header.trace_id != [0; 16]
     }
 
     /// The id that the event was given.
@@ -89,29 +85,46 @@ impl<'a> Fields<'a> {
                 }
                 _ => None,
             },
-            Source::Attributes => self.object(None, table),
-            Source::AttributesWith(names) => {
-                let found = names.iter().find_map(|name| self.attribute(name));
-                match found {
-                    None => self.object(None, table),
-                    Some(Value::Map(inner)) => self.object(Some(inner), table),
-                    // No object, but what the program said all the same.
-                    Some(other) => Some(Cell::Value(other)),
-                }
+            Source::Attributes => self.object(table),
+            Source::AttributesWith(names) => self.object_with(names, table),
+        }
+    }
+
+    /// The object in one of the attributes and all that has no column of its own; the others of these attributes as its
+    /// members. A value that is no object stands alone, if there is nothing else to say.
+    fn object_with(&self, names: &[String], table: &TableMap) -> Option<Cell<'a>> {
+        let is_object = |name: &&String| matches!(self.attribute(name), Some(Value::Map(_)));
+        let base = names.iter().find(is_object);
+        let inner = base.and_then(|name| match self.attribute(name) {
+            Some(Value::Map(inner)) => Some(inner),
+            _ => None,
+        });
+        let is_free = |name: &str| {
+            !table.has_column_for(name)
+                || names.iter().any(|own| own == name) && Some(name) != base.map(String::as_str)
+        };
+        let own = inner.into_iter().flat_map(map);
+        let rest =
+            self.attributes.iter().copied().filter(|(name, value)| is_free(name) && *value != Value::Null);
+        let rest: Vec<_> = rest.collect();
+        match (inner, rest.as_slice()) {
+            (None, []) => None,
+            (None, [(name, value)]) if names.iter().any(|own| own == name) => Some(Cell::Value(*value)),
+            _ => {
+                let mut out = Vec::new();
+                json::write_object(&mut out, own.chain(rest));
+                Some(Cell::Json(String::from_utf8(out).unwrap_or_default()))
             }
         }
     }
 
-    /// The members of an object, and the attributes that have no column of their own.
-    fn object(&self, inner: Option<&'a [u8]>, table: &TableMap) -> Option<Cell<'a>> {
-        let own = inner.into_iter().flat_map(map);
-        let rest = self.attributes.iter().copied().filter(|(name, _)| !table.has_column_for(name));
-        let mut pairs = own.chain(rest).peekable();
-        if inner.is_none() && pairs.peek().is_none() {
-            return None;
-        }
+    /// The attributes that have no column of their own.
+    fn object(&self, table: &TableMap) -> Option<Cell<'a>> {
+        let mut rest =
+            self.attributes.iter().copied().filter(|(name, _)| !table.has_column_for(name)).peekable();
+        rest.peek()?;
         let mut out = Vec::new();
-        json::write_object(&mut out, pairs);
+        json::write_object(&mut out, rest);
         Some(Cell::Json(String::from_utf8(out).unwrap_or_default()))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::column::{Bound, Kind};
 use super::fields::{Cell, Fields};
-use super::map::TableMap;
+use super::map::{Source, TableMap};
 use crate::record::id::{format_uuid, parse_uuid};
 use crate::record::value::{Value, list};
 use crate::record::{iso, json};
@@ -37,6 +37,9 @@ pub(crate) enum Fitted<'a> {
     Bytes(&'a [u8]),
 }
 
+/// The codes of what telesink itself refuses, before the table sees it.
+pub(crate) const UNFIT_CODES: [&str; 2] = ["required", "not_null"];
+
 /// Why a record cannot stand in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unfit {
@@ -55,10 +58,16 @@ pub(crate) fn fit<'a>(
     let Bound { column, kind, is_nullable } = bound;
     let kind = &match (kind, column.bits_max) {
         (Kind::Integer { bits }, Some(most)) => Kind::Integer { bits: (*bits).min(most) },
+        // SQLite declares it as text.
+        (Kind::Text { .. }, _) if column.is_json => Kind::Json { is_binary: false },
+        (Kind::Text { characters_max: None }, _) => Kind::Text { characters_max: column.characters_max },
         (kind, _) => *kind,
     };
     let found = column.sources.iter().find_map(|source| fields.cell(source, table));
-    let mut is_mended = false;
+    // An id that is none: the record's own stands in its place.
+    let mut is_mended = column.sources.contains(&Source::EventId)
+        && fields.attribute("id").is_some()
+        && fields.given_id().is_none();
     let mut value = match found {
         Some(cell) => {
             let is_bad = column.is_uuid && !is_uuid(&cell);
@@ -71,17 +80,23 @@ pub(crate) fn fit<'a>(
     if value.is_none()
         && let Some(default) = &column.default
     {
-        value = convert(Cell::Text(Cow::Borrowed(default)), *kind, &mut false);
+        value = match kind {
+            // Written as JSON where it can be read as such.
+            Kind::Json { .. } if serde_json::from_str::<serde_json::Value>(default).is_ok() => {
+                Some(Fitted::Json(Cow::Borrowed(default)))
+            }
+            _ => convert(Cell::Text(Cow::Borrowed(default)), *kind, &mut false),
+        };
     }
     if value.is_none() && column.is_required {
         let text = format!("column `{}` is required, and the record has nothing for it", column.name);
-        return Err(Unfit { code: "required", text });
+        return Err(Unfit { code: UNFIT_CODES[0], text });
     }
     match value {
         Some(value) => Ok((value, is_mended)),
         None if *is_nullable => Ok((Fitted::Null, is_mended)),
         None => nothing(*kind).map(|value| (value, is_mended)).ok_or_else(|| Unfit {
-            code: "not_null",
+            code: UNFIT_CODES[1],
             text: format!("column `{}` cannot be NULL, and the record has nothing for it", column.name),
         }),
     }
@@ -163,8 +178,6 @@ fn text_of(cell: Cell<'_>) -> Cow<'_, str> {
 fn json_of(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Json(text) => Cow::Owned(text),
-        // A default is written as JSON where it can be read as such.
-        Cell::Text(text) if serde_json::from_str::<serde_json::Value>(&text).is_ok() => text,
         other => {
             let mut out = Vec::new();
             json::write_str(&mut out, &text_of(other));

@@ -5,6 +5,9 @@ use crate::error::ConfigError;
 use serde_json::{Map, Value as Json};
 use std::collections::HashSet;
 
+/// What an index of Postgres surely holds, at four bytes a character: a third of a page is too much.
+pub(crate) const INDEXED_CHARACTERS_MAX: usize = 500;
+
 /// Where the value of a column comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -76,6 +79,10 @@ pub(crate) struct Column {
     pub(crate) is_uuid: bool,
     /// Bits of a whole number, where the type does not say: the same in every database.
     pub(crate) bits_max: Option<u8>,
+    /// Characters of a text, where the type does not say: an index holds no more.
+    pub(crate) characters_max: Option<usize>,
+    /// Whether it holds JSON although its type says text.
+    pub(crate) is_json: bool,
 }
 
 impl Column {
@@ -87,11 +94,23 @@ impl Column {
             is_required: false,
             is_uuid: false,
             bits_max: None,
+            characters_max: None,
+            is_json: false,
         }
     }
 
     pub(crate) fn or(mut self, default: &str) -> Self {
         self.default = Some(default.to_owned());
+        self
+    }
+
+    pub(crate) fn json(mut self) -> Self {
+        self.is_json = true;
+        self
+    }
+
+    pub(crate) fn in_index(mut self) -> Self {
+        self.characters_max = Some(INDEXED_CHARACTERS_MAX);
         self
     }
 
@@ -165,6 +184,12 @@ impl TableMap {
         }
     }
 
+    /// Whether the column of an attribute has a default.
+    pub(super) fn has_default_for(&self, name: &str) -> bool {
+        let attribute = Source::Attribute(name.to_owned());
+        self.columns.iter().any(|column| column.default.is_some() && column.sources.contains(&attribute))
+    }
+
     /// Whether an attribute has a column of its own.
     pub(super) fn has_column_for(&self, name: &str) -> bool {
         self.names.contains(name)
@@ -220,6 +245,8 @@ fn column(name: &str, from: &Json) -> Result<Column, String> {
         is_required,
         is_uuid: false,
         bits_max: None,
+        characters_max: None,
+        is_json: false,
     })
 }
 

@@ -14,8 +14,8 @@ mod preset;
 
 pub(crate) use column::{Bound, Described, Kind};
 pub(crate) use fields::Fields;
-pub(crate) use fit::{Fitted, Unfit, fit};
-pub(crate) use map::{Column, Source, TableMap};
+pub(crate) use fit::{Fitted, UNFIT_CODES, Unfit, fit};
+pub(crate) use map::{Column, INDEXED_CHARACTERS_MAX, Source, TableMap};
 pub(crate) use numeric::digits as numeric_digits;
 
 use crate::dsn::Dsn;
@@ -88,6 +88,12 @@ impl Layout {
                 "use it with `preset=chronicle`, or remove it",
             ));
         }
+        if layout.has_runs && (requires_attribution.is_some() || defaults.is_some()) {
+            return Err(ConfigError::new(
+                "attribution is a matter of log records, and `preset=chronicle` keeps none",
+                "remove `attribution_defaults` and `require_attribution`",
+            ));
+        }
         layout.notifies = notifies.unwrap_or(false);
         layout.requires_attribution = requires_attribution.unwrap_or(false);
         for pair in defaults.unwrap_or_default() {
@@ -113,6 +119,7 @@ impl Layout {
 
     /// Whether the record has to be left out because nobody is said to have caused it.
     pub(crate) fn is_unattributed(&self, fields: &Fields<'_>) -> bool {
-        self.requires_attribution && !ATTRIBUTION.iter().all(|name| fields.has(name, &self.rows))
+        self.requires_attribution
+            && !ATTRIBUTION.iter().all(|name| fields.has(name) || self.rows.has_default_for(name))
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn chronicle(json_null: bool) -> Layout {
     let either = |name: &str, sources: &[&str]| {
         Column::new(name, &sources.iter().map(|name| attribute(name)).collect::<Vec<_>>())
     };
-    let json = |column: Column| if json_null { column.or("null") } else { column };
+    let json = |column: Column| if json_null { column.json().or("null") } else { column.json() };
     let of_response = Source::Member("response".to_owned(), "model".to_owned());
     let of_request = Source::Member("request".to_owned(), "model".to_owned());
     let columns = vec![
@@ -60,7 +60,7 @@ pub(super) fn chronicle(json_null: bool) -> Layout {
         either("request_organization_id", &["organization_id"]),
         either("request_project_id", &["project_id"]),
         either("request_user_id", &["user_id"]),
-        own("workflow_id"),
+        own("workflow_id").in_index(),
         own("workflow_name"),
         own("run_id").uuid(),
         own("step_id").uuid(),
@@ -68,7 +68,7 @@ pub(super) fn chronicle(json_null: bool) -> Layout {
         own("prompt_id"),
         own("prompt_version").of_32_bits(),
         json(Column::new("meta", &[Source::AttributesWith(vec!["meta".to_owned(), "data".to_owned()])])),
-        own("response_meta"),
+        own("response_meta").json(),
         own("retries").of_32_bits(),
         own("rate_limited"),
         either("request_latency_ms", &["latency_ms", "request_latency_ms"]).of_32_bits(),

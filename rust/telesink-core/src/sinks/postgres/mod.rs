@@ -13,6 +13,7 @@ mod mapped;
 mod partitions;
 mod retention;
 pub mod schema;
+mod select;
 mod session;
 mod sqlstate;
 mod tls;
@@ -22,6 +23,7 @@ mod unique;
 use super::inspect::InspectPlan;
 use super::mapped::Layout;
 use super::prune::PrunePlan;
+use super::select::SelectPlan;
 use super::{Batch, Limits, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
 use crate::dsn::postgres::{Environment, Target, target};
@@ -79,6 +81,13 @@ pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?.own_tables()?;
     let target = options.shown.clone();
     Ok(PrunePlan::new(target, move |limits, age| maintenance::prune(options, limits, age)))
+}
+
+/// Plans to ask the server.
+pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    let what = (options.shown.clone(), "postgres", options.names.prefix().to_owned());
+    Ok(SelectPlan::new(what, move |limits| select::open(options, limits)))
 }
 
 /// Plans to look at the tables.

@@ -33,7 +33,7 @@ pub(super) fn open(options: Options) -> Result<Box<dyn Inspect>, WriteError> {
     }
 }
 
-fn read_only(path: &Path) -> Result<Connection, Failure> {
+pub(super) fn read_only(path: &Path) -> Result<Connection, Failure> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let opened = Connection::open_with_flags(path, flags).and_then(ready);

@@ -12,6 +12,7 @@ mod mapped;
 mod moved;
 mod prune;
 mod schema;
+mod select;
 mod slot;
 mod write;
 
@@ -19,9 +20,10 @@ pub use descriptors::{note_lost as note_lost_descriptor, set_check as set_descri
 pub use schema::{DDL, VERSION};
 
 use super::inspect::InspectPlan;
-use super::mapped::Layout;
+use super::mapped::{Layout, UNFIT_CODES};
 use super::prune::PrunePlan;
-use super::{Batch, Outcome, Route, Sink, SinkPlan};
+use super::select::SelectPlan;
+use super::{Batch, Outcome, Refusal, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
 use crate::fork;
@@ -89,6 +91,13 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?.own_tables()?;
     Ok(PrunePlan::new(options.target.clone(), move |settings, age| prune::open(options, settings, age)))
+}
+
+/// Plans to ask the file.
+pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
+    let options = Options::take_from(dsn)?;
+    let what = (options.target.clone(), "sqlite", String::new());
+    Ok(SelectPlan::new(what, move |limits| select::open(options, limits)))
 }
 
 /// Plans to look at the file.
@@ -170,7 +179,10 @@ impl SqliteSink {
                 None => write::store(open, batch, scratch),
             };
             let stored = written.and_then(|outcome| {
-                let all_refused = outcome.refused.len() == batch.entries.len();
+                // By the table: what telesink itself refuses says nothing against it.
+                let by_table = |refusal: &Refusal| !UNFIT_CODES.contains(&refusal.code.as_str());
+                let all_refused =
+                    outcome.refused.len() == batch.entries.len() && outcome.refused.iter().all(by_table);
                 if all_refused && refused_before + outcome.refused.len() >= REFUSALS_IN_A_ROW_MAX {
                     let reason = outcome.refused.first().map_or("", |refusal| &refusal.text);
                     return Err(Failure::everything_refused(reason));
@@ -262,7 +274,8 @@ impl Sink for SqliteSink {
         }
         match answer {
             Ok(outcome) => {
-                let all_refused = outcome.refused.len() == batch.entries.len();
+                let all_refused = outcome.refused.len() == batch.entries.len()
+                    && !outcome.refused.iter().any(|refusal| UNFIT_CODES.contains(&refusal.code.as_str()));
                 self.refusals_in_a_row =
                     if all_refused { self.refusals_in_a_row + outcome.refused.len() } else { 0 };
                 Ok(outcome)

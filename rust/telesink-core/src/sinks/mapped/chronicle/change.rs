@@ -4,6 +4,7 @@ use crate::record::id::{format_uuid, parse_uuid};
 use crate::record::json;
 use crate::record::value::{Value, find, list, map};
 use crate::record::view::LogView;
+use crate::sinks::mapped::INDEXED_CHARACTERS_MAX;
 
 /// What a row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,10 +142,10 @@ impl Change {
             Kind::RunStart => {
                 self.status.get_or_insert_with(|| "started".to_owned());
                 self.start = vec![
-                    ("name", text_value(get("name"))),
+                    ("name", indexed(get("name"))),
                     ("description", text_value(get("description"))),
-                    ("application", text_value(get("application"))),
-                    ("environment", text_value(get("environment"))),
+                    ("application", indexed(get("application"))),
+                    ("environment", indexed(get("environment"))),
                     ("input", json_value(get("input"))),
                     ("trace_id", text_value(get("trace_id")).or_hex(&view.header.trace_id)),
                     ("span_id", text_value(get("span_id")).or_hex(&view.header.span_id)),
@@ -152,7 +153,9 @@ impl Change {
                 ];
                 // Defaults and whatever else was said: only where the info does not say it itself.
                 for (key, value) in view.attributes() {
-                    let is_known = OF_RUNS.contains(&key) || self.info.iter().any(|(known, _)| known == key);
+                    let is_known = OF_RUNS.contains(&key)
+                        || key.starts_with("telesink.")
+                        || self.info.iter().any(|(known, _)| known == key);
                     if !is_known && value != Value::Null {
                         self.info.push((key.to_owned(), json_text(value)));
                     }
@@ -237,6 +240,14 @@ fn text(value: Option<Value<'_>>) -> Option<String> {
 
 fn text_value(value: Option<Value<'_>>) -> StartValue {
     text(value).map_or(StartValue::Null, StartValue::Text)
+}
+
+/// A text that stands in an index.
+fn indexed(value: Option<Value<'_>>) -> StartValue {
+    match text_value(value) {
+        StartValue::Text(text) => StartValue::Text(text.chars().take(INDEXED_CHARACTERS_MAX).collect()),
+        other => other,
+    }
 }
 
 fn json_value(value: Option<Value<'_>>) -> StartValue {

@@ -37,6 +37,8 @@ pub(crate) struct Clocks {
     pub(super) output: Option<Clock>,
     pub(super) end: Option<Clock>,
     pub(super) info: BTreeMap<String, Clock>,
+    /// Of the keys of the info that have none of their own, in a row that somebody else has made.
+    pub(super) rest: Option<Clock>,
 }
 
 impl Clocks {
@@ -50,6 +52,7 @@ impl Clocks {
             status: part("status"),
             output: part("output"),
             end: part("end"),
+            rest: part("rest"),
             info: info
                 .into_iter()
                 .flatten()
@@ -62,15 +65,21 @@ impl Clocks {
     pub(crate) fn of_row(micros: i64) -> Self {
         let whole = Clock { time: i64::MAX, rank: u8::MAX, content: u64::MAX };
         let known = Clock { time: micros, rank: 0, content: 0 };
-        Self { start: Some(whole), status: Some(known), ..Self::default() }
+        let known = Some(known);
+        Self { start: Some(whole), status: known, output: known, end: known, rest: known, ..Self::default() }
     }
 
     /// As they are stored.
     pub(crate) fn text(&self) -> String {
         let mut json = Map::new();
-        for (name, clock) in
-            [("start", self.start), ("status", self.status), ("output", self.output), ("end", self.end)]
-        {
+        let parts = [
+            ("start", self.start),
+            ("status", self.status),
+            ("output", self.output),
+            ("end", self.end),
+            ("rest", self.rest),
+        ];
+        for (name, clock) in parts {
             if let Some(clock) = clock {
                 json.insert(name.to_owned(), write(clock));
             }

@@ -92,7 +92,9 @@ impl Delta {
 
     /// Takes in what another says about the same row.
     pub(crate) fn join(&mut self, other: Self) {
-        newer(&mut self.start, other.start, |part| part.0);
+        if newer(&mut self.start, other.start, |part| part.0) {
+            self.run_id = other.run_id;
+        }
         newer(&mut self.status, other.status, |part| part.0);
         newer(&mut self.output, other.output, |part| part.0);
         newer(&mut self.end, other.end, |part| part.0);
@@ -114,7 +116,7 @@ impl Delta {
             .info
             .into_iter()
             .filter(|(key, (clock, _))| {
-                let is_news = clocks.info.get(key).is_none_or(|known| known < clock);
+                let is_news = clocks.info.get(key).or(clocks.rest.as_ref()).is_none_or(|known| known < clock);
                 if is_news {
                     clocks.info.insert(key.clone(), *clock);
                 }
@@ -162,11 +164,14 @@ impl News {
     }
 }
 
-fn newer<T>(own: &mut Option<T>, other: Option<T>, clock: impl Fn(&T) -> Clock) {
-    if let Some(other) = other
-        && own.as_ref().is_none_or(|own| clock(own) < clock(&other))
-    {
-        *own = Some(other);
+/// Takes the other part if it is newer, and answers whether it is.
+fn newer<T>(own: &mut Option<T>, other: Option<T>, clock: impl Fn(&T) -> Clock) -> bool {
+    match other {
+        Some(other) if own.as_ref().is_none_or(|own| clock(own) < clock(&other)) => {
+            *own = Some(other);
+            true
+        }
+        _ => false,
     }
 }
 

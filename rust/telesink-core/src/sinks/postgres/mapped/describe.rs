@@ -53,7 +53,7 @@ fn kind(name: &str, modifier: i64) -> Option<Kind> {
     let characters_max = usize::try_from(modifier - LENGTH_OFFSET).ok().filter(|_| modifier > 0);
     Some(match name {
         "varchar" | "bpchar" => Kind::Text { characters_max },
-        "text" | "citext" | "name" => Kind::Text { characters_max: None },
+        "text" | "citext" => Kind::Text { characters_max: None },
         "int2" => Kind::Integer { bits: 16 },
         "int4" => Kind::Integer { bits: 32 },
         "int8" => Kind::Integer { bits: 64 },

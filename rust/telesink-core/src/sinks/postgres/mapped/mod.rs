@@ -130,9 +130,8 @@ async fn copy(
     if !is_staged {
         return Ok(0);
     }
-    let sql = format!(
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {STAGING} ON CONFLICT (id) DO NOTHING"
-    );
+    let sql =
+        format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM {STAGING} ON CONFLICT DO NOTHING");
     let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &sql)).await?;
     Ok(sent.saturating_sub(rows_touched(&merged)))
 }

@@ -2,7 +2,7 @@
 
 use super::super::failure::{Failure, Phase};
 use super::super::schema::literal;
-use super::super::session::run;
+use super::super::session::{rows_touched, run};
 use super::tables::{Changed, Mapped};
 use crate::record::id::{format_uuid, parse_uuid};
 use crate::record::{iso, json};
@@ -13,36 +13,36 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 type Key = (Thing, [u8; 16]);
 
-/// Changes the rows.
+/// Changes the rows: those that are there by an UPDATE, the others by an INSERT.
 pub(super) async fn store(
     client: &Client,
     mapped: &Mapped,
     changes: BTreeMap<Key, Delta>,
 ) -> Result<(), Failure> {
     let Some(tables) = &mapped.changed else { return Ok(()) };
-    let mut clocks = locked(client, tables, &changes).await?;
-    let (mut run_news, mut step_news) = (Vec::new(), Vec::new());
+    let mut known = locked(client, tables, &changes).await?;
     let mut moved = String::new();
+    let mut news: [Lists; 2] = [Lists::default(), Lists::default()];
     for (key, delta) in changes {
-        let own = clocks.entry(key).or_default();
-        let news = delta.news(own);
+        let own = known.entry(key).or_default();
+        let one = delta.news(&mut own.clocks);
         // Writing to a String cannot fail.
         let _ = write!(
             moved,
             "{}({}, '{}'::uuid, {})",
             if moved.is_empty() { "" } else { ", " },
             key.0 as i32,
-            news.id,
-            literal(&own.text())
+            one.id,
+            literal(&own.clocks.text())
         );
-        if key.0 == Thing::Run { run_news.push(news) } else { step_news.push(news) }
+        let lists = &mut news[usize::from(key.0 == Thing::Step)];
+        if own.is_there { lists.changed.push(one) } else { lists.new.push(one) }
     }
     let mut sql = String::new();
-    if !run_news.is_empty() {
-        write_runs(&mut sql, tables, &run_news);
-    }
-    if !step_news.is_empty() {
-        write_steps(&mut sql, tables, &step_news);
+    for (thing, lists) in [Thing::Run, Thing::Step].into_iter().zip(&news) {
+        if !lists.changed.is_empty() {
+            sql.push_str(&tables.update(thing, &lists.changed));
+        }
     }
     let _ = write!(
         sql,
@@ -50,7 +50,32 @@ pub(super) async fn store(
          WHERE c.kind = d.kind AND c.id = d.id",
         tables.clocks
     );
-    run(client, Phase::Copy, &sql).await.map(|_| ())
+    run(client, Phase::Copy, &sql).await?;
+    for (thing, lists) in [Thing::Run, Thing::Step].into_iter().zip(&news) {
+        if lists.new.is_empty() {
+            continue;
+        }
+        let made = run(client, Phase::Copy, &tables.insert(thing, &lists.new)).await?;
+        if rows_touched(&made) < lists.new.len() as u64 {
+            // Somebody else has made one of them meanwhile; a statement of its own sees it.
+            run(client, Phase::Copy, &tables.update(thing, &lists.new)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows of one table.
+#[derive(Debug, Default)]
+struct Lists {
+    changed: Vec<News>,
+    new: Vec<News>,
+}
+
+/// What is known of a row before it is changed.
+#[derive(Debug, Default)]
+struct Known {
+    clocks: Clocks,
+    is_there: bool,
 }
 
 /// Locks the clocks of all rows, and reads them. A row that somebody else has made has none yet.
@@ -58,7 +83,7 @@ async fn locked(
     client: &Client,
     tables: &Changed,
     changes: &BTreeMap<Key, Delta>,
-) -> Result<HashMap<Key, Clocks>, Failure> {
+) -> Result<HashMap<Key, Known>, Failure> {
     let mut keys = String::new();
     for (thing, id) in changes.keys() {
         let mut buffer = [0; 36];
@@ -85,113 +110,148 @@ async fn locked(
         .collect())
 }
 
-fn read(row: &SimpleQueryRow) -> Option<(Key, Clocks)> {
+fn read(row: &SimpleQueryRow) -> Option<(Key, Known)> {
     let text = |index: usize| row.try_get(index).ok().flatten();
     let thing = if text(0)? == "1" { Thing::Run } else { Thing::Step };
     let key = (thing, text(1).and_then(parse_uuid)?);
     let stored = text(2)?;
-    let micros = text(3).and_then(|micros| micros.parse().ok());
+    let micros: Option<i64> = text(3).and_then(|micros| micros.parse().ok());
     let clocks = match micros {
         Some(micros) if stored == "{}" => Clocks::of_row(micros),
         _ => Clocks::parse(stored),
     };
-    Some((key, clocks))
-}
-
-/// What stands in the statement for a column that cannot be empty.
-fn filled(not_null: &[String], column: &str, value: &str, instead: &str) -> String {
-    if not_null.iter().any(|name| name == column) {
-        format!("coalesce({value}, {instead})")
-    } else {
-        value.to_owned()
-    }
+    Some((key, Known { clocks, is_there: micros.is_some() }))
 }
 
 const INFO: &str = "CASE WHEN d.info IS NULL THEN t.info WHEN jsonb_typeof(t.info::jsonb) = 'object' \
                     THEN t.info::jsonb || d.info ELSE d.info END";
 
-fn write_runs(sql: &mut String, tables: &Changed, news: &[News]) {
-    let table = &tables.runs;
-    let not_null = &tables.not_null;
-    let name = |value: &str| filled(not_null, "name", value, "''");
-    let started = |column: &str| format!("CASE WHEN d.is_start THEN d.{column} ELSE t.{column} END");
-    let json = recordset(news, "created_at");
-    let _ = write!(
-        sql,
-        "WITH d AS MATERIALIZED (SELECT * FROM jsonb_to_recordset({json}) AS d(id uuid, is_start boolean, \
-         is_started boolean, name text, description text, application text, environment text, input jsonb, \
-         trace_id text, span_id text, tags text[], created_at timestamptz, status text, output jsonb, info jsonb, \
-         first timestamptz, last timestamptz)), \
-         new AS (INSERT INTO {table} (id, name, description, application, environment, input, output, status, \
-         trace_id, span_id, tags, info, updated_at, created_at) \
-         SELECT id, {new_name}, description, application, environment, input, output, coalesce(status, 'started'), \
-         trace_id, span_id, tags, info, last, coalesce(created_at, first) FROM d \
-         WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.id = d.id) ON CONFLICT DO NOTHING) \
-         UPDATE {table} t SET name = {old_name}, description = {description}, application = {application}, \
-         environment = {environment}, input = {input}, trace_id = {trace_id}, span_id = {span_id}, tags = {tags}, \
-         status = coalesce(d.status, t.status), output = coalesce(d.output, t.output), info = {INFO}, \
-         updated_at = greatest(t.updated_at, d.last), created_at = CASE WHEN d.is_start THEN d.created_at \
-         WHEN d.is_started THEN t.created_at ELSE least(t.created_at, d.first) END FROM d WHERE t.id = d.id;",
-        new_name = name("name"),
-        old_name = name(&started("name")),
-        description = started("description"),
-        application = started("application"),
-        environment = started("environment"),
-        input = started("input"),
-        trace_id = started("trace_id"),
-        span_id = started("span_id"),
-        tags = started("tags"),
-    );
+/// The columns of what the start of a run says, and their types.
+const OF_RUN: [(&str, &str); 8] = [
+    ("name", "text"),
+    ("description", "text"),
+    ("application", "text"),
+    ("environment", "text"),
+    ("input", "jsonb"),
+    ("trace_id", "text"),
+    ("span_id", "text"),
+    ("tags", "text[]"),
+];
+
+/// The same of a step.
+const OF_STEP: [(&str, &str); 7] = [
+    ("run_id", "uuid"),
+    ("type", "text"),
+    ("parent_step", "uuid"),
+    ("name", "text"),
+    ("input", "jsonb"),
+    ("tags", "text[]"),
+    ("span_id", "text"),
+];
+
+impl Changed {
+    fn table(&self, thing: Thing) -> &str {
+        if thing == Thing::Run { &self.runs } else { &self.steps }
+    }
+
+    /// Makes rows that are not there, one for each of the news.
+    fn insert(&self, thing: Thing, news: &[News]) -> String {
+        let table = self.table(thing);
+        let mut columns = vec!["id", "status", "output", "info"];
+        let mut values = vec![
+            "id".to_owned(),
+            "coalesce(status, 'started')".to_owned(),
+            "output".to_owned(),
+            "info".to_owned(),
+        ];
+        for (column, _) in of(thing) {
+            columns.push(column);
+            values.push(self.filled(thing, column, column));
+        }
+        if thing == Thing::Run {
+            columns.extend(["updated_at", "created_at"]);
+            values.extend(["last".to_owned(), "coalesce(begun, first)".to_owned()]);
+        } else {
+            columns.extend(["start_time", "end_time"]);
+            values.extend(["coalesce(begun, first)".to_owned(), "end_time".to_owned()]);
+        }
+        let (columns, values) = (columns.join(", "), values.join(", "));
+        format!(
+            "INSERT INTO {table} ({columns}) SELECT {values} FROM {} ON CONFLICT DO NOTHING",
+            recordset(thing, news)
+        )
+    }
+
+    /// Changes rows that are there.
+    fn update(&self, thing: Thing, news: &[News]) -> String {
+        let table = self.table(thing);
+        let mut sets = vec![
+            "status = coalesce(d.status, t.status)".to_owned(),
+            "output = coalesce(d.output, t.output)".to_owned(),
+            format!("info = {INFO}"),
+        ];
+        for (column, _) in of(thing) {
+            let value = format!("CASE WHEN d.is_start THEN d.{column} ELSE t.{column} END");
+            sets.push(format!("{column} = {}", self.filled(thing, column, &value)));
+        }
+        let begins = if thing == Thing::Run { "created_at" } else { "start_time" };
+        sets.push(format!(
+            "{begins} = CASE WHEN d.is_start THEN d.begun WHEN d.is_started THEN t.{begins} \
+             ELSE least(t.{begins}, d.first) END"
+        ));
+        sets.push(if thing == Thing::Run {
+            "updated_at = greatest(t.updated_at, d.last)".to_owned()
+        } else {
+            "end_time = coalesce(d.end_time, t.end_time)".to_owned()
+        });
+        let (sets, rows) = (sets.join(", "), recordset(thing, news));
+        format!("UPDATE {table} t SET {sets} FROM {rows} WHERE t.id = d.id;")
+    }
+
+    /// A value for a column: cut to its length, and not NULL where that cannot be.
+    fn filled(&self, thing: Thing, column: &str, value: &str) -> String {
+        let limits = &self.limits[usize::from(thing == Thing::Step)];
+        let found = limits.iter().find(|limit| limit.column == column);
+        let mut value = value.to_owned();
+        if let Some(most) = found.and_then(|limit| limit.characters_max) {
+            value = format!("left({value}, {most})");
+        }
+        if found.is_some_and(|limit| !limit.is_nullable) && matches!(column, "name" | "type") {
+            value = format!("coalesce({value}, '')");
+        }
+        value
+    }
 }
 
-fn write_steps(sql: &mut String, tables: &Changed, news: &[News]) {
-    let table = &tables.steps;
-    let started = |column: &str| format!("CASE WHEN d.is_start THEN d.{column} ELSE t.{column} END");
-    let json = recordset(news, "start_time");
-    let _ = write!(
-        sql,
-        "WITH d AS MATERIALIZED (SELECT * FROM jsonb_to_recordset({json}) AS d(id uuid, run_id uuid, is_start boolean, \
-         is_started boolean, type text, parent_step uuid, name text, input jsonb, tags text[], span_id text, \
-         start_time timestamptz, status text, output jsonb, info jsonb, end_time timestamptz, \
-         first timestamptz, last timestamptz)), \
-         new AS (INSERT INTO {table} (id, run_id, type, parent_step, name, input, output, status, tags, info, span_id, \
-         start_time, end_time) \
-         SELECT id, run_id, coalesce(type, ''), parent_step, name, input, output, coalesce(status, 'started'), tags, \
-         info, span_id, coalesce(start_time, first), end_time FROM d \
-         WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.id = d.id) ON CONFLICT DO NOTHING) \
-         UPDATE {table} t SET type = coalesce({kind}, ''), parent_step = {parent}, name = {name}, input = {input}, \
-         tags = {tags}, span_id = {span_id}, status = coalesce(d.status, t.status), \
-         output = coalesce(d.output, t.output), info = {INFO}, end_time = coalesce(d.end_time, t.end_time), \
-         start_time = CASE WHEN d.is_start THEN d.start_time WHEN d.is_started THEN t.start_time \
-         ELSE least(t.start_time, d.first) END FROM d WHERE t.id = d.id;",
-        kind = started("type"),
-        parent = started("parent_step"),
-        name = started("name"),
-        input = started("input"),
-        tags = started("tags"),
-        span_id = started("span_id"),
-    );
+fn of(thing: Thing) -> &'static [(&'static str, &'static str)] {
+    if thing == Thing::Run { &OF_RUN } else { &OF_STEP }
 }
 
-/// The news as a literal that `jsonb_to_recordset` takes.
-fn recordset(news: &[News], start: &str) -> String {
+/// The news as rows of a query, called `d`.
+fn recordset(thing: Thing, news: &[News]) -> String {
     let mut out = Vec::new();
     for one in news {
         out.extend_from_slice(if out.is_empty() { b"[" } else { b"," });
-        record(&mut out, one, start);
+        record(&mut out, one);
     }
     out.push(b']');
-    literal(&String::from_utf8(out).unwrap_or_default()) + "::jsonb"
+    let json = literal(&String::from_utf8(out).unwrap_or_default());
+    let columns: Vec<String> = of(thing).iter().map(|(column, kind)| format!("{column} {kind}")).collect();
+    format!(
+        "jsonb_to_recordset({json}::jsonb) AS d(id uuid, is_start boolean, is_started boolean, begun timestamptz, \
+         status text, output jsonb, info jsonb, end_time timestamptz, first timestamptz, last timestamptz, {})",
+        columns.join(", ")
+    )
 }
 
-fn record(out: &mut Vec<u8>, news: &News, start: &str) {
+fn record(out: &mut Vec<u8>, news: &News) {
     out.push(b'{');
     text(out, "id", &news.id);
     text(out, "run_id", &news.run_id);
     raw(out, "is_start", if news.start.is_some() { "true" } else { "false" });
     raw(out, "is_started", if news.is_started { "true" } else { "false" });
     if let Some(Start { micros, columns }) = &news.start {
-        text(out, start, &moment(*micros));
+        text(out, "begun", &moment(*micros));
         for (name, value) in columns {
             match value {
                 StartValue::Null => {}

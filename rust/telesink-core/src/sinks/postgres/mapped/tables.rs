@@ -2,11 +2,11 @@
 
 use super::super::Options;
 use super::super::failure::{Cause, Failure, Phase};
-use super::super::schema::{LIMITS, Turn, alone, literal};
+use super::super::schema::{LIMITS, Turn, alone, literal, make_schema};
 use super::super::session::{first_value, run};
 use super::describe;
 use crate::sinks::mapped::chronicle::{CLOCKS, Thing};
-use crate::sinks::mapped::{Bound, Described, Layout, Misfit};
+use crate::sinks::mapped::{Bound, Described, Kind, Layout, Misfit};
 use tokio_postgres::Client;
 
 /// The tables as they were when the connection was made.
@@ -29,8 +29,16 @@ pub(super) struct Changed {
     pub(super) steps: String,
     /// That of the clocks.
     pub(super) clocks: String,
-    /// Columns of the runs that cannot be empty.
-    pub(super) not_null: Vec<String>,
+    /// What the columns of runs and of steps hold.
+    pub(super) limits: [Vec<Limit>; 2],
+}
+
+/// What a column of runs or steps holds.
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub(super) column: String,
+    pub(super) is_nullable: bool,
+    pub(super) characters_max: Option<usize>,
 }
 
 impl Mapped {
@@ -88,7 +96,7 @@ pub(in super::super) async fn prepare(
     let wanted = wanted(options, layout);
     let mut missing = find_missing(client, &wanted).await?;
     if !missing.is_empty() && options.creates_schema {
-        let sql = ddl(layout).replace("{prefix}", prefix);
+        let sql = make_schema(&options.names) + &ddl(layout).replace("{prefix}", prefix);
         let work = async || run(client, Phase::Schema, &sql).await.map(|_| ());
         alone(client, Turn::Wait, LIMITS, work).await?;
         missing = find_missing(client, &wanted).await?;
@@ -103,7 +111,10 @@ pub(in super::super) async fn prepare(
         };
         return Err(config(format!("{} {verb} missing", missing.join(", ")), hint));
     }
-    let rows = qualified(prefix, &layout.rows.table);
+    // As the server writes it: a name may be a word of SQL, or stand in any schema.
+    let sql = format!("SELECT to_regclass({})::text", literal(&qualified(prefix, &layout.rows.table)));
+    let found = run(client, Phase::Schema, &sql).await?;
+    let rows = first_value(&found).unwrap_or(&layout.rows.table).to_owned();
     let described = describe::columns(client, &rows).await?;
     let bound = layout.rows.bind(&described).map_err(misfit)?;
     let changed = if layout.has_runs { Some(changed(client, prefix).await?) } else { None };
@@ -119,18 +130,17 @@ async fn changed(client: &Client, prefix: &str) -> Result<Changed, Failure> {
             check(&table, columns, &described).map_err(misfit)
         }
     };
-    described(Thing::Step).await?;
-    let not_null = described(Thing::Run).await?;
+    let limits = [described(Thing::Run).await?, described(Thing::Step).await?];
     Ok(Changed {
         runs: format!("{prefix}{}", Thing::Run.table()),
         steps: format!("{prefix}{}", Thing::Step.table()),
         clocks: format!("{prefix}{CLOCKS}"),
-        not_null,
+        limits,
     })
 }
 
-/// Whether a table has the columns, and no others that must be filled. Answers those that cannot be empty.
-fn check(table: &str, columns: &[&str], described: &[Described]) -> Result<Vec<String>, Misfit> {
+/// Whether a table has the columns, and no others that must be filled. Answers what its columns hold.
+fn check(table: &str, columns: &[&str], described: &[Described]) -> Result<Vec<Limit>, Misfit> {
     for name in columns {
         if !described.iter().any(|found| found.name == *name) {
             return Err(Misfit {
@@ -150,7 +160,15 @@ fn check(table: &str, columns: &[&str], described: &[Described]) -> Result<Vec<S
             });
         }
     }
-    Ok(described.iter().filter(|found| !found.is_nullable).map(|found| found.name.clone()).collect())
+    let limit = |found: &Described| Limit {
+        column: found.name.clone(),
+        is_nullable: found.is_nullable,
+        characters_max: match found.kind {
+            Some(Kind::Text { characters_max }) => characters_max,
+            _ => None,
+        },
+    };
+    Ok(described.iter().map(limit).collect())
 }
 
 fn wanted(options: &Options, layout: &Layout) -> Vec<String> {

@@ -34,19 +34,21 @@ pub fn ddl(schema: Option<&str>) -> Result<String, ConfigError> {
     ))
 }
 
-/// The statements that bring tables of `version` to the newest.
-pub(super) fn after(version: i64, names: &Names) -> String {
-    let mut sql = String::new();
-    if let Some(schema) = names.schema() {
-        // Not IF NOT EXISTS, which asks for the right to create a schema even if it is there. Writing to a String
-        // cannot fail.
-        let _ = writeln!(
-            sql,
-            "DO {quote}\nBEGIN\n  IF to_regnamespace({}) IS NULL THEN\n    CREATE SCHEMA {schema};\n  END IF;\nEND\n{quote};\n",
+/// The statement that makes the schema, if one was named and it is not there.
+pub(in super::super) fn make_schema(names: &Names) -> String {
+    // Not IF NOT EXISTS, which asks for the right to create a schema even if it is there.
+    names.schema().map_or_else(String::new, |schema| {
+        format!(
+            "DO {quote}\nBEGIN\n  IF to_regnamespace({}) IS NULL THEN\n    CREATE SCHEMA {schema};\n  END IF;\nEND\n{quote};\n\n",
             literal(schema),
             quote = dollar_quote(names),
-        );
-    }
+        )
+    })
+}
+
+/// The statements that bring tables of `version` to the newest.
+pub(super) fn after(version: i64, names: &Names) -> String {
+    let mut sql = make_schema(names);
     let first = usize::try_from(version).unwrap_or(0);
     for migration in MIGRATIONS.iter().skip(first) {
         sql.push_str(&fill(migration, names));

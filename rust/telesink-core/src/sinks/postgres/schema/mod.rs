@@ -7,6 +7,7 @@ mod migrations;
 mod names;
 mod transaction;
 
+pub(super) use migrations::make_schema;
 pub use migrations::{VERSION, ddl};
 pub use names::Names;
 pub(super) use names::{RecordTable, literal};

@@ -42,7 +42,7 @@ fn kind(declared: &str) -> Kind {
         Kind::Json { is_binary: false }
     } else if has("CHAR") || has("CLOB") || has("TEXT") {
         Kind::Text { characters_max: length_of(&declared) }
-    } else if has("REAL") || has("FLOA") || has("DOUB") || has("NUM") || has("DEC") {
+    } else if has("REAL") || has("FLOA") || has("DOUBLE") || has("NUM") || has("DEC") {
         Kind::Double { is_single: false }
     } else if has("BLOB") {
         Kind::Bytes

@@ -2,7 +2,7 @@
 
 use super::super::failure::Failure;
 use crate::sinks::mapped::chronicle::{CLOCKS, Change, Clocks, Delta, News, Start, StartValue, Thing};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 /// What a row has, as far as it matters for a change.
@@ -28,7 +28,7 @@ pub(super) fn store(connection: &Connection, change: Change, now_unix_nano: u64)
     let row = find(connection, thing, &id)?;
     let mut clocks = match (&stored, &row) {
         (Some(text), _) => Clocks::parse(text),
-        (None, Some(row)) => Clocks::of_row((row.changed * 1e6) as i64),
+        (None, Some(row)) => Clocks::of_row((row.changed * 1e6).round() as i64),
         (None, None) => Clocks::default(),
     };
     let news = delta.news(&mut clocks);
@@ -52,10 +52,21 @@ fn find(connection: &Connection, thing: Thing, id: &str) -> Result<Option<Row>, 
             "SELECT coalesce(end_time, start_time), start_time, info FROM chronicle_steps WHERE id = ?1"
         }
     };
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row([id], |row| Ok(Row { changed: row.get(0)?, begun: row.get(1)?, info: row.get(2)? }));
+    let found = connection.prepare_cached(sql)?.query_row([id], |row| {
+        let time = |index: usize| row.get_ref(index).map(|value| seconds_of(value).unwrap_or(0.0));
+        let info = row.get_ref(2)?.as_str().ok().map(str::to_owned);
+        Ok(Row { changed: time(0)?, begun: time(1)?, info })
+    });
     Ok(found.optional()?)
+}
+
+/// A time as others have written it; what is none counts as long ago.
+fn seconds_of(value: ValueRef<'_>) -> Option<f64> {
+    match value {
+        ValueRef::Integer(number) => Some(number as f64),
+        ValueRef::Real(number) => Some(number),
+        _ => None,
+    }
 }
 
 /// A column and its value.
@@ -105,6 +116,9 @@ fn update(connection: &Connection, thing: Thing, news: &News, row: &Row) -> Resu
         pairs.push((begins, Value::Real(row.begun.min(news.first as f64 / 1e6))));
     }
     pairs.extend(of_start(news));
+    if thing == Thing::Step && news.start.is_some() {
+        pairs.push(("run_id", Value::Text(news.run_id.clone())));
+    }
     let unnamed = if thing == Thing::Run { "name" } else { "type" };
     for (column, value) in &mut pairs {
         if *column == unnamed && *value == Value::Null && is_filled(connection, thing, unnamed)? {

@@ -1,0 +1,22 @@
+"""What was stored, read back: log records, and runs with their steps and calls.
+
+>>> import telesink
+>>> from telesink import events
+>>> from telesink.reading import Reader
+>>> with telesink.Pipeline("sqlite:///runs.db?preset=chronicle") as pipeline:
+...     with events.run("chat", to=pipeline), events.step("look up", type="tool"):
+...         pass
+>>> reader = Reader("sqlite:///runs.db?preset=chronicle")
+>>> [(run.name, run.status) for run in reader.runs()]
+[('chat', 'finished')]
+>>> run = reader.run(reader.runs()[0].id)
+>>> [(step.type, step.name, step.status) for step in run.steps]
+[('tool', 'look up', 'finished')]
+
+Reading never changes anything and never keeps a writer waiting.
+"""
+
+from telesink.reading._reader import Reader
+from telesink.reading._rows import Call, LogRow, Page, Run, Step
+
+__all__ = ["Call", "LogRow", "Page", "Reader", "Run", "Step"]

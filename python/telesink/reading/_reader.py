@@ -1,0 +1,358 @@
+"""The reader: one face for both databases and all tables that telesink fills by name.
+
+Statements are put together from names of telesink's own and from values that went through `Dialect.literal`.
+"""
+
+# ruff: noqa: S608 - see above
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from telesink import _native
+from telesink.exceptions import ConfigError
+from telesink.reading._rows import Call, LogRow, Page, Run, Step
+from telesink.reading._sql import Dialect, aware, moment, moment_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+#: Rows on a page unless it says otherwise, and at most.
+PER_PAGE = 100
+PER_PAGE_MAX = 10_000
+
+Cells = dict[str, str | None]
+
+
+class _Logs(NamedTuple):
+    """Where log records stand, and under which names."""
+
+    table: str
+    time: str
+    form: str
+    order: str
+    logger: str
+    body: str
+    attributes: str
+    attribution: tuple[str, ...] = ()
+
+
+_OWN = _Logs("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes")
+_SYSTEMPROMPT = _Logs(
+    *("logs", "timestamp", "text", "timestamp", "module", "message", "metadata"),
+    ("user_id", "session_id", "task_id", "context_id", "client_id"),
+)
+
+
+class Reader:
+    """Reads what a program with telesink has stored.
+
+    :param dsn: where, as the program writes it: ``sqlite://`` or ``postgresql://``, with its ``preset``.
+    :raises ConfigError: the DSN is wrong, or names a sink that cannot be read.
+    :raises TelesinkError: the database is not to be had.
+
+    >>> import telesink
+    >>> from telesink.reading import Reader
+    >>> with telesink.Pipeline("sqlite:///app.db") as pipeline:
+    ...     _ = pipeline.enqueue({"body": "paid", "logger": "shop", "amount": 12})
+    >>> [(row.logger, row.body, row.attributes) for row in Reader("sqlite:///app.db").logs()]
+    [('shop', 'paid', {'amount': 12})]
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._native = _native.Selection(dsn, os.getcwd())
+        self._dialect = Dialect(self._native.dialect)
+        self._prefix = self._native.prefix
+        self._preset = "systemprompt" if "preset=systemprompt" in dsn else ""
+        if "preset=chronicle" in dsn:
+            self._preset = "chronicle"
+
+    def logs(
+        self,
+        *,
+        level: str | None = None,
+        logger: str | None = None,
+        text: str | None = None,
+        since: datetime | None = None,
+        trace_id: str | None = None,
+        page: int = 1,
+        per_page: int = PER_PAGE,
+    ) -> Page[LogRow]:
+        """Log records, newest first.
+
+        :param level: this level's name, exactly.
+        :param logger: this logger, and those below it.
+        :param text: what the message has to hold, in any case.
+        :param since: not older than this; without a zone it is local time.
+        :param trace_id: of this trace.
+        :param page: which page; the first is 1.
+        :param per_page: most rows on it, up to 10,000.
+        :raises ConfigError: the tables hold no log records, or a page is below 1.
+        """
+        logs = self._logs()
+        where = []
+        if level is not None:
+            where.append(f"level = {self._dialect.literal(level)}")
+        if logger is not None:
+            below = self._dialect.literal(f"{logger}.")
+            where.append(
+                f"({logs.logger} = {self._dialect.literal(logger)}"
+                f" OR substr({logs.logger}, 1, {len(logger) + 1}) = {below})"
+            )
+        if text is not None:
+            where.append(self._dialect.contains(logs.body, text))
+        if since is not None:
+            where.append(f"{logs.time} >= {self._dialect.moment(aware(since), logs.form)}")
+        if trace_id is not None:
+            column = self._dialect.text("trace_id")
+            either = {trace_id.lower(), _dashed(trace_id)}
+            among = ", ".join(self._dialect.literal(one) for one in sorted(either))
+            where.append(f"lower({column}) IN ({among})")
+        return self._log_page(logs, where, page, per_page)
+
+    def log(self, id: str) -> LogRow | None:  # noqa: A002 - the column's name
+        """The log record of that id; None if there is none."""
+        column = self._dialect.text("id")
+        found = self._log_page(self._logs(), [f"{column} = {self._dialect.literal(id)}"], 1, 1)
+        return found[0] if found else None
+
+    def runs(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        since: datetime | None = None,
+        page: int = 1,
+        per_page: int = PER_PAGE,
+    ) -> Page[Run]:
+        """Runs without their steps, newest first.
+
+        :param name: those of this name.
+        :param status: those with this status.
+        :param since: those that began not before.
+        :raises ConfigError: the DSN does not say ``preset=chronicle``, or a page is below 1.
+        """
+        self._expect_runs()
+        where = []
+        if name is not None:
+            where.append(f"name = {self._dialect.literal(name)}")
+        if status is not None:
+            where.append(f"status = {self._dialect.literal(status)}")
+        if since is not None:
+            where.append(f"created_at >= {self._dialect.moment(aware(since), 'seconds')}")
+        rows, total = self._page(
+            self._runs_sql(), "chronicle_runs", where, "created_at DESC, id", page, per_page
+        )
+        return Page([self._run(row) for row in rows], total=total, page=page, per_page=per_page)
+
+    def run(self, id: str) -> Run | None:  # noqa: A002 - the column's name
+        """A run with its steps and calls as a tree; None if there is none of that id.
+
+        :raises ConfigError: the DSN does not say ``preset=chronicle``.
+        """
+        self._expect_runs()
+        key = self._dialect.literal(str(id))
+        found = self._ask(f"{self._runs_sql()} WHERE {self._dialect.text('id')} = {key}")
+        if not found:
+            return None
+        run = self._run(found[0])
+        steps = {step.id: step for step in self._steps(key)}
+        for step in steps.values():
+            parent = steps.get(step.parent_id or "")
+            # A step that is its own ancestor stands on top, so that it is seen.
+            (run.steps if parent is None or _is_above(step, parent, steps) else parent.steps).append(step)
+        for call in self._calls(key):
+            step_of = steps.get(call.step_id or "")
+            (run.calls if step_of is None else step_of.calls).append(call)
+        return run
+
+    def _logs(self) -> _Logs:
+        if self._preset == "chronicle":
+            message = "the tables of preset=chronicle hold no log records"
+            raise ConfigError(message, "read runs(), or name the DSN of the sink that stores log records")
+        if self._preset:
+            return _SYSTEMPROMPT
+        return _OWN if not self._dialect.is_postgres else _OWN._replace(order="ts")
+
+    def _log_page(self, logs: _Logs, where: list[str], page: int, per_page: int) -> Page[LogRow]:
+        columns = [
+            f"{self._dialect.text('id')} AS id",
+            f"{self._dialect.micros(logs.time, logs.form)} AS time",
+            "level",
+            f"{logs.logger} AS logger",
+            f"{logs.body} AS body",
+            f"{self._dialect.text('trace_id')} AS trace_id",
+            f"{self._dialect.text(logs.attributes)} AS attributes",
+            *logs.attribution,
+        ]
+        sql = f"SELECT {', '.join(columns)} FROM {self._prefix}{logs.table}"
+        order = f"{logs.order} DESC, id DESC"
+        rows, total = self._page(sql, logs.table, where, order, page, per_page)
+        return Page([_log_row(row, logs) for row in rows], total=total, page=page, per_page=per_page)
+
+    def _page(
+        self, sql: str, table: str, where: Sequence[str], order: str, page: int, per_page: int
+    ) -> tuple[list[Cells], int]:
+        if page < 1 or not 1 <= per_page <= PER_PAGE_MAX:
+            message = f"page {page} of {per_page} rows; pages begin at 1 and have 1 to {PER_PAGE_MAX:,} rows"
+            raise ConfigError(message, "for example page=2, per_page=50")
+        condition = f" WHERE {' AND '.join(where)}" if where else ""
+        counted = self._ask(f"SELECT count(*) AS total FROM {self._prefix}{table}{condition}")
+        total = int(counted[0]["total"] or 0)
+        offset = (page - 1) * per_page
+        return self._ask(f"{sql}{condition} ORDER BY {order} LIMIT {per_page} OFFSET {offset}"), total
+
+    def _ask(self, sql: str) -> list[Cells]:
+        names, rows = self._native.ask(sql)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _expect_runs(self) -> None:
+        if self._preset != "chronicle":
+            message = "the DSN names no tables of runs"
+            raise ConfigError(message, "add ?preset=chronicle to it, as the program that writes has it")
+
+    def _runs_sql(self) -> str:
+        times = [
+            f"{self._dialect.micros(name, 'seconds')} AS {name}" for name in ("created_at", "updated_at")
+        ]
+        plain = ["name", "description", "application", "environment", "status", "trace_id"]
+        texts = [f"{self._dialect.text(name)} AS {name}" for name in ("id", "input", "output", "info")]
+        columns = [*plain, *texts, *times, self._tags()]
+        return f"SELECT {', '.join(columns)} FROM {self._prefix}chronicle_runs"
+
+    def _tags(self) -> str:
+        return "to_json(tags)::text AS tags" if self._dialect.is_postgres else "tags"
+
+    def _run(self, row: Cells) -> Run:
+        created, updated = moment(row["created_at"]), moment(row["updated_at"])
+        return Run(
+            name=row["name"],
+            description=row["description"],
+            application=row["application"],
+            environment=row["environment"],
+            trace_id=row["trace_id"],
+            id=row["id"] or "",
+            status=row["status"] or "",
+            input=_json(row["input"]),
+            output=_json(row["output"]),
+            tags=self._listed(row["tags"]),
+            info=_json(row["info"]) or {},
+            created=created,
+            updated=updated,
+        )
+
+    def _listed(self, tags: str | None) -> list[str]:
+        if tags is None:
+            return []
+        return list(json.loads(tags)) if self._dialect.is_postgres else tags.split("|")
+
+    def _steps(self, run: str) -> list[Step]:
+        texts = [
+            f"{self._dialect.text(name)} AS {name}"
+            for name in ("id", "run_id", "parent_step", "input", "output", "info")
+        ]
+        times = [f"{self._dialect.micros(name, 'seconds')} AS {name}" for name in ("start_time", "end_time")]
+        columns = ", ".join(["type", "name", "status", *texts, *times, self._tags()])
+        table = f"{self._prefix}chronicle_steps"
+        where = f"{self._dialect.text('run_id')} = {run}"
+        sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY start_time, id"
+        return [self._step(row) for row in self._ask(sql)]
+
+    def _step(self, row: Cells) -> Step:
+        started = moment(row["start_time"])
+        return Step(
+            id=row["id"] or "",
+            run_id=row["run_id"] or "",
+            parent_id=row["parent_step"],
+            type=row["type"] or "",
+            name=row["name"],
+            status=row["status"] or "",
+            input=_json(row["input"]),
+            output=_json(row["output"]),
+            tags=self._listed(row["tags"]),
+            info=_json(row["info"]) or {},
+            started=started,
+            ended=moment_of(row["end_time"]),
+        )
+
+    def _calls(self, run: str) -> list[Call]:
+        names = ("id", "step_id", "chat_request", "chat_response", "error", "meta", "response_meta")
+        texts = [f"{self._dialect.text(name)} AS {name}" for name in names]
+        time = f"{self._dialect.micros('created_at', 'seconds')} AS created_at"
+        columns = ", ".join(["event_type", "provider", "model", "total_latency_ms", time, *texts])
+        table = f"{self._prefix}chronicle_events"
+        where = f"{self._dialect.text('run_id')} = {run}"
+        sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY created_at, id"
+        return [_call(row) for row in self._ask(sql)]
+
+
+def _log_row(row: Cells, logs: _Logs) -> LogRow:
+    time = moment(row["time"])
+    attributes = _json(row["attributes"]) or {}
+    for name in logs.attribution:
+        if row[name] is not None:
+            attributes[name] = row[name]
+    return LogRow(
+        id=row["id"] or "",
+        time=time,
+        level=row["level"] or "",
+        logger=row["logger"] or "",
+        body=row["body"] or "",
+        trace_id=row["trace_id"],
+        attributes=attributes,
+    )
+
+
+def _call(row: Cells) -> Call:
+    time = moment(row["created_at"])
+    meta = _json(row["response_meta"])
+    said = meta if isinstance(meta, dict) else {}
+    usage = said.get("usage")
+    latency = row["total_latency_ms"]
+    return Call(
+        id=row["id"] or "",
+        type=row["event_type"],
+        step_id=row["step_id"],
+        time=time,
+        provider=row["provider"],
+        model=row["model"] or None,
+        request=_json(row["chat_request"]),
+        response=_json(row["chat_response"]),
+        error=_json(row["error"]),
+        meta=_json(row["meta"]),
+        latency_ms=None if latency is None else int(latency),
+        usage=dict(usage) if isinstance(usage, dict) else {},
+        cost_usd=said.get("cost_usd"),
+    )
+
+
+def _is_above(step: Step, parent: Step, steps: dict[str, Step]) -> bool:
+    """Whether a step stands somewhere above its own parent."""
+    seen: set[str] = set()
+    one: Step | None = parent
+    while one is not None and one.id not in seen:
+        if one.id == step.id:
+            return True
+        seen.add(one.id)
+        one = steps.get(one.parent_id or "")
+    return False
+
+
+def _json(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        # Written by others; as it stands it is better than nothing.
+        return text
+
+
+def _dashed(trace_id: str) -> str:
+    """A trace id as Postgres writes it, which keeps it as a UUID."""
+    digits = trace_id.lower().replace("-", "")
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts) if len(digits) == len("0123456789abcdef") * 2 else trace_id.lower()

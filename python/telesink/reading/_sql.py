@@ -1,0 +1,82 @@
+"""Values and conditions as SQL text, in both dialects."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from telesink.exceptions import ConfigError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Dialect:
+    """How a database writes what a reader asks for.
+
+    :param name: ``sqlite`` or ``postgres``.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.is_postgres = name == "postgres"
+
+    def literal(self, text: str) -> str:
+        """Text, whatever it holds; no database holds a NUL."""
+        doubled = text.replace("\0", "\u2400").replace("'", "''")
+        if self.is_postgres and "\\" in doubled:
+            # Whatever `standard_conforming_strings` says.
+            return " E'" + doubled.replace("\\", "\\\\") + "'"
+        return f"'{doubled}'"
+
+    def contains(self, column: str, text: str) -> str:
+        """Whether a column holds a text, in any case; its wildcards are characters like others."""
+        escaped = "".join(f"!{character}" if character in "!%_" else character for character in text)
+        word = "ILIKE" if self.is_postgres else "LIKE"
+        return f"{column} {word} {self.literal(f'%{escaped}%')} ESCAPE '!'"
+
+    def micros(self, column: str, form: str) -> str:
+        """A time as microseconds since 1970.
+
+        :param form: how SQLite keeps it: ``nanos``, ``seconds`` or ``text``.
+        """
+        if self.is_postgres:
+            return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+        if form == "nanos":
+            return f"{column} / 1000"
+        return column if form == "text" else f"CAST(round({column} * 1000000.0) AS INTEGER)"
+
+    def moment(self, value: datetime, form: str) -> str:
+        """A moment to compare such a column with."""
+        micros = (value - _EPOCH) // timedelta(microseconds=1)
+        if self.is_postgres:
+            return f"to_timestamp({micros // 1_000_000}) + interval '{micros % 1_000_000} microseconds'"
+        if form == "nanos":
+            return str(micros * 1_000)
+        if form == "text":
+            # As `datetime` has it, in order with what is stored.
+            return self.literal(value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+        return repr(micros / 1_000_000)
+
+    def text(self, column: str) -> str:
+        """A column as text."""
+        return f"{column}::text" if self.is_postgres else column
+
+
+def aware(value: object) -> datetime:
+    """A moment with a zone; one without is local time, as in the standard library."""
+    if not isinstance(value, datetime):
+        message = f"`since` is a {type(value).__name__}; expected a datetime"
+        raise ConfigError(message, "for example datetime.now() - timedelta(hours=1)")
+    return value.astimezone(UTC)
+
+
+def moment(value: str | None) -> datetime:
+    """The moment of a column that is never empty."""
+    return moment_of(value) or _EPOCH
+
+
+def moment_of(value: str | None) -> datetime | None:
+    """The moment that a column said: microseconds, or text."""
+    if value is None:
+        return None
+    if value.lstrip("-").isdigit():
+        return _EPOCH + timedelta(microseconds=int(value))
+    return datetime.fromisoformat(value).astimezone(UTC)

@@ -1,0 +1,165 @@
+"""What was stored is read back: pages of log records, runs as trees; the same from both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from events.fixture import entries, identifier
+
+import telesink
+from telesink import events
+from telesink.reading import Reader
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.fixture(params=["", "systemprompt"])
+def preset(request):
+    """The tables that log records stand in."""
+    return {"preset": request.param} if request.param else {}
+
+
+@pytest.fixture
+def shop(store, preset):
+    """Ten lines of a shop, a minute apart, and a reader."""
+    with telesink.Pipeline(store.dsn(**preset)) as pipeline:
+        for number in range(10):
+            pipeline.enqueue(
+                {
+                    "body": f"line {number} of 100%" if number % 2 else f"Line {number}",
+                    "logger": "shop.orders" if number < 5 else "shopping",
+                    "level": "ERROR" if number == 7 else "INFO",
+                    "time": NOON + timedelta(minutes=number, microseconds=number),
+                    "trace_id": TRACE if number == 3 else None,
+                    "user_id": "u-1",
+                    "n": number,
+                }
+            )
+        assert pipeline.flush(30).complete
+    return Reader(store.dsn(**preset))
+
+
+def bodies(page):
+    return [row.body for row in page]
+
+
+def test_seed_S0_34_log_records_come_newest_first_in_pages_with_a_total(shop):
+    """S0-34."""
+    first, last = shop.logs(per_page=4), shop.logs(page=3, per_page=4)
+
+    assert (first.total, first.pages, len(first), len(last)) == (10, 3, 4, 2)
+    assert bodies(first)[0] == "line 9 of 100%"
+    assert bodies(last) == ["line 1 of 100%", "Line 0"]
+    row = last[1]
+    assert (row.time, row.level, row.logger) == (NOON, "INFO", "shop.orders")
+    assert row.attributes == {"n": 0, "user_id": "u-1"}
+    assert shop.log(row.id) == row
+    assert first[0].time == NOON + timedelta(minutes=9, microseconds=9)
+
+
+def test_seed_S0_34_they_are_chosen_by_level_logger_text_time_and_trace(shop):
+    """S0-34, S0-42: a logger and those below it; wildcards are characters like others."""
+    assert bodies(shop.logs(level="ERROR")) == ["line 7 of 100%"]
+    assert shop.logs(logger="shop").total == 5
+    assert shop.logs(logger="shop.orders", text="LINE 4").total == 1
+    assert shop.logs(text="100%").total == 5
+    assert shop.logs(text="1_0").total == 0
+    assert shop.logs(since=NOON + timedelta(minutes=8)).total == 2
+    assert bodies(shop.logs(trace_id=TRACE)) == ["line 3 of 100%"]
+    assert shop.log(identifier(0, 1)) is None
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE logs; --", "back\\slash", "nul\0", "!", "ü'\\'"])
+def test_what_is_looked_for_can_be_any_text(shop, text):
+    assert shop.logs(text=text, logger=text, level=text, trace_id=text).total == 0
+    assert shop.logs().total == 10
+
+
+def test_pages_below_one_are_refused_with_what_is_allowed(shop):
+    """S0-34: page 0 would be a negative offset."""
+    for wrong in ({"page": 0}, {"per_page": 0}, {"per_page": 10_001}):
+        with pytest.raises(telesink.ConfigError, match="pages begin at 1"):
+            shop.logs(**wrong)
+
+
+def test_a_run_is_a_tree_of_steps_and_calls(store):
+    dsn = store.dsn(preset="chronicle")
+    with telesink.Pipeline(dsn) as pipeline:
+        with events.run("chat", to=pipeline, tags=["a"], input={"q": 1}) as run:
+            with (
+                events.step("outer", type="agent"),
+                events.step("inner", type="tool") as inner,
+                events.llm_call(provider="acme", model="m", request={"x": 1}) as call,
+            ):
+                call.response = {"y": 2}
+                call.usage(input_tokens=3, output_tokens=4, cost_usd=0.5)
+            with events.llm_call(provider="acme", model="m") as call:
+                call.usage(input_tokens=1)
+        pipeline.enqueue_many(entries())
+        assert pipeline.flush(30).complete
+    reader = Reader(dsn)
+
+    found = reader.run(run.id)
+
+    assert (found.name, found.status, found.tags, found.input) == ("chat", "finished", ["a"], {"q": 1})
+    (outer,) = found.steps
+    assert [(step.name, step.parent_id) for step in outer.steps] == [("inner", outer.id)]
+    assert (outer.steps[0].id, outer.status) == (inner.id, "finished")
+    (told,) = outer.steps[0].calls
+    assert (told.request, told.response, told.usage) == (
+        {"x": 1},
+        {"y": 2},
+        {"input_tokens": 3, "output_tokens": 4},
+    )
+    assert len(found.calls) == 1
+    assert (found.usage(), found.cost_usd()) == ({"input_tokens": 4, "output_tokens": 4}, 0.5)
+    assert 0 <= outer.steps[0].seconds <= outer.seconds <= found.seconds + 0.001
+    assert [run.name for run in reader.runs()] == ["chat", "test run"]
+    assert reader.runs(name="test run")[0].info == {
+        "info1": "value1",
+        "info2": "new_value",
+        "info3": "value3",
+    }
+    assert reader.runs(status="none").total == 0
+    assert reader.runs(since=NOON).total == 1
+    assert reader.run(identifier(7, 7)) is None
+
+
+def test_steps_that_name_one_another_as_parents_are_still_seen(store):
+    """Nobody promises that a tree is one."""
+    steps = [
+        {
+            "type": "step:start",
+            "step_id": identifier(0, one),
+            "run_id": identifier(0, 9),
+            "data": {"type": "t", "parent_step": identifier(0, other)},
+        }
+        for one, other in ((1, 2), (2, 1), (3, 3))
+    ]
+    dsn = store.dsn(preset="chronicle")
+    with telesink.Pipeline(dsn) as pipeline:
+        pipeline.enqueue_many([{"type": "run:start", "id": identifier(0, 9), "name": "n"}, *steps])
+        assert pipeline.flush(30).complete
+
+    assert len(Reader(dsn).run(identifier(0, 9)).steps) == 3
+
+
+def test_a_reader_that_cannot_be_meant_says_what_to_do(store, tmp_path):
+    with telesink.Pipeline(store.dsn(preset="chronicle")) as pipeline:
+        pipeline.enqueue({"type": "an_event"})
+    with pytest.raises(telesink.ConfigError, match="hold no log records"):
+        Reader(store.dsn(preset="chronicle")).logs()
+    with pytest.raises(telesink.ConfigError, match="names no tables of runs"):
+        Reader(store.dsn()).runs()
+    with pytest.raises(telesink.ConfigError, match="stores nothing that could be read"):
+        Reader("console://")
+    with pytest.raises(telesink.TelesinkError, match="no such file"):
+        Reader(f"sqlite:///{tmp_path}/none.db")
+
+
+def test_reading_changes_nothing(store):
+    with telesink.Pipeline(store.dsn()) as pipeline:
+        pipeline.enqueue({"body": "a"})
+    with pytest.raises(telesink.TelesinkError):
+        Reader(store.dsn())._native.ask("DELETE FROM telesink_logs")
+    assert Reader(store.dsn()).logs().total == 1
