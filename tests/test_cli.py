@@ -75,11 +75,14 @@ def test_every_command_and_every_option_says_what_it_is_for():
     commands = typer.main.get_command(app).commands
 
     assert set(commands) == {
-        "check", "demo", "doctor", "files", "prune", "query", "replay", "schema", "tail",
+        "check", "demo", "doctor", "files", "logs", "prune", "query", "replay", "runs", "schema", "tail",
     }  # fmt: skip
-    of_files = commands["files"].commands
-    assert set(of_files) == {"status", "tail", "wipe"}
-    for command in (*commands.values(), *of_files.values()):
+    groups = {name: commands[name].commands for name in ("files", "logs", "runs")}
+    assert set(groups["files"]) == {"status", "tail", "wipe"}
+    assert set(groups["logs"]) == {"export", "search", "show", "summary", "view"}
+    assert set(groups["runs"]) == {"list", "show"}
+    in_groups = [command for group in groups.values() for command in group.values()]
+    for command in (*commands.values(), *in_groups):
         assert command.help
         assert [parameter.name for parameter in command.params if not parameter.help] == []
 

@@ -15,10 +15,12 @@ from telesink.cli.commands import DatabaseDsn, check, doctor, replay
 from telesink.cli.ending import code_of, end_with_threads
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 from telesink.cli.files import commands as files_commands
+from telesink.cli.logs import commands as logs_commands
 from telesink.cli.parsing import Commands
 from telesink.cli.query import Format, run_query
 from telesink.cli.reading import StoredRecord, database_path
 from telesink.cli.render import as_json, plain, pretty, style_of
+from telesink.cli.runs import commands as runs_commands
 from telesink.cli.selection import Selection
 from telesink.cli.tail import run_tail
 
@@ -99,7 +101,8 @@ def _show_version(is_wanted: bool) -> None:
     "  telesink doctor sqlite:///app.db --app shop.main:configure\n\n"
     "  telesink check postgresql://app@db/app --dead-letter refused.ndjson\n\n"
     "  telesink replay refused.ndjson --to postgresql://app@db/app --dry-run\n\n"
-    "  telesink files status /var/log/app"
+    "  telesink files status /var/log/app\n\n"
+    "  telesink runs list app.db"
 )
 def describe(
     _version: Annotated[
@@ -293,6 +296,7 @@ def schema(
 for _command in (check, doctor, replay):
     app.command()(_guarded(_command))
 
-for _info in files_commands.registered_commands:
-    _info.callback = _guarded(_info.callback) if _info.callback else None
-app.add_typer(files_commands)
+for _group in (files_commands, logs_commands, runs_commands):
+    for _info in _group.registered_commands:
+        _info.callback = _guarded(_info.callback) if _info.callback else None
+    app.add_typer(_group)

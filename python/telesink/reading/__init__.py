@@ -17,6 +17,6 @@ Reading never changes anything and never keeps a writer waiting.
 """
 
 from telesink.reading._reader import Reader
-from telesink.reading._rows import Call, LogRow, Page, Run, Step
+from telesink.reading._rows import Call, LogRow, Page, Run, Step, Summary
 
-__all__ = ["Call", "LogRow", "Page", "Reader", "Run", "Step"]
+__all__ = ["Call", "LogRow", "Page", "Reader", "Run", "Step", "Summary"]

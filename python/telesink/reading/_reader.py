@@ -9,42 +9,39 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from telesink import _native
 from telesink.exceptions import ConfigError
-from telesink.reading._rows import Call, LogRow, Page, Run, Step
+from telesink.reading._logs import (
+    OWN,
+    OWN_IN_POSTGRES,
+    SYSTEMPROMPT,
+    Cells,
+    Logs,
+    behind,
+    columns,
+    conditions,
+    json_of,
+    row_of,
+    where_of,
+)
+from telesink.reading._rows import Call, LogRow, Page, Run, Step, Summary
 from telesink.reading._sql import Dialect, aware, moment, moment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 #: Rows on a page unless it says otherwise, and at most.
 PER_PAGE = 100
 PER_PAGE_MAX = 10_000
 
-Cells = dict[str, str | None]
+#: Rows asked for at once where all are wanted.
+_AT_ONCE = 1_000
 
-
-class _Logs(NamedTuple):
-    """Where log records stand, and under which names."""
-
-    table: str
-    time: str
-    form: str
-    order: str
-    logger: str
-    body: str
-    attributes: str
-    attribution: tuple[str, ...] = ()
-
-
-_OWN = _Logs("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes")
-_SYSTEMPROMPT = _Logs(
-    *("logs", "timestamp", "text", "timestamp", "module", "message", "metadata"),
-    ("user_id", "session_id", "task_id", "context_id", "client_id"),
-)
+#: Loggers in a summary.
+_TOP = 10
 
 
 class Reader:
@@ -92,32 +89,67 @@ class Reader:
         :param per_page: most rows on it, up to 10,000.
         :raises ConfigError: the tables hold no log records, or a page is below 1.
         """
-        logs = self._logs()
-        where = []
-        if level is not None:
-            where.append(f"level = {self._dialect.literal(level)}")
-        if logger is not None:
-            below = self._dialect.literal(f"{logger}.")
-            where.append(
-                f"({logs.logger} = {self._dialect.literal(logger)}"
-                f" OR substr({logs.logger}, 1, {len(logger) + 1}) = {below})"
-            )
-        if text is not None:
-            where.append(self._dialect.contains(logs.body, text))
-        if since is not None:
-            where.append(f"{logs.time} >= {self._dialect.moment(aware(since), logs.form)}")
-        if trace_id is not None:
-            column = self._dialect.text("trace_id")
-            either = {trace_id.lower(), _dashed(trace_id)}
-            among = ", ".join(self._dialect.literal(one) for one in sorted(either))
-            where.append(f"lower({column}) IN ({among})")
-        return self._log_page(logs, where, page, per_page)
+        chosen: dict[str, Any] = {
+            "level": level,
+            "logger": logger,
+            "text": text,
+            "since": since,
+            "trace_id": trace_id,
+        }
+        return self._log_page(conditions(self._logs(), self._dialect, **chosen), page, per_page)
 
     def log(self, id: str) -> LogRow | None:  # noqa: A002 - the column's name
         """The log record of that id; None if there is none."""
         column = self._dialect.text("id")
-        found = self._log_page(self._logs(), [f"{column} = {self._dialect.literal(id)}"], 1, 1)
+        found = self._log_page([f"{column} = {self._dialect.literal(id)}"], 1, 1)
         return found[0] if found else None
+
+    def all_logs(self, *, after: str | None = None, **chosen: Any) -> Iterator[LogRow]:
+        """All log records from the oldest to the newest, a thousand at a time.
+
+        :param after: the id of a record: begin behind it.
+        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``trace_id``, as for :meth:`logs`.
+        :raises ConfigError: there is no record of that id, or the tables hold no log records.
+        """
+        logs, dialect = self._logs(), self._dialect
+        where = conditions(logs, dialect, **chosen)
+        ask = f"SELECT {columns(logs, dialect)} FROM {self._prefix}{logs.table}"
+        order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
+        last: Cells | None = None
+        if after is not None:
+            found = self._ask(f"{ask} WHERE {dialect.text('id')} = {dialect.literal(after)}")
+            if not found:
+                raise ConfigError(f"there is no record {after}", "begin anew, without `after`")
+            last = found[0]
+        while True:
+            mark = [] if last is None else [behind(logs, dialect, last["place"] or "", last["id"] or "")]
+            rows = self._ask(f"{ask}{where_of([*where, *mark])}{order}")
+            yield from (row_of(cells, logs) for cells in rows)
+            if len(rows) < _AT_ONCE:
+                return
+            last = rows[-1]
+
+    def summary(self, **chosen: Any) -> Summary:
+        """How many log records there are, by level and logger, and from when to when.
+
+        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``trace_id``, as for :meth:`logs`.
+        """
+        logs, dialect = self._logs(), self._dialect
+        source = f"FROM {self._prefix}{logs.table}{where_of(conditions(logs, dialect, **chosen))}"
+        first, last = (dialect.micros(f"{which}({logs.time})", logs.form) for which in ("min", "max"))
+        (ends,) = self._ask(f"SELECT count(*) AS total, {first} AS first, {last} AS last {source}")
+        levels = self._ask(f"SELECT level, count(*) AS total {source} GROUP BY level ORDER BY 2 DESC, 1")
+        loggers = self._ask(
+            f"SELECT {logs.logger} AS logger, count(*) AS total {source}"
+            f" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_TOP}"
+        )
+        return Summary(
+            total=int(ends["total"] or 0),
+            first=moment_of(ends["first"]),
+            last=moment_of(ends["last"]),
+            levels={cells["level"] or "": int(cells["total"] or 0) for cells in levels},
+            loggers={cells["logger"] or "": int(cells["total"] or 0) for cells in loggers},
+        )
 
     def runs(
         self,
@@ -169,29 +201,20 @@ class Reader:
             (run.calls if step_of is None else step_of.calls).append(call)
         return run
 
-    def _logs(self) -> _Logs:
+    def _logs(self) -> Logs:
         if self._preset == "chronicle":
             message = "the tables of preset=chronicle hold no log records"
             raise ConfigError(message, "read runs(), or name the DSN of the sink that stores log records")
         if self._preset:
-            return _SYSTEMPROMPT
-        return _OWN if not self._dialect.is_postgres else _OWN._replace(order="ts")
+            return SYSTEMPROMPT
+        return OWN_IN_POSTGRES if self._dialect.is_postgres else OWN
 
-    def _log_page(self, logs: _Logs, where: list[str], page: int, per_page: int) -> Page[LogRow]:
-        columns = [
-            f"{self._dialect.text('id')} AS id",
-            f"{self._dialect.micros(logs.time, logs.form)} AS time",
-            "level",
-            f"{logs.logger} AS logger",
-            f"{logs.body} AS body",
-            f"{self._dialect.text('trace_id')} AS trace_id",
-            f"{self._dialect.text(logs.attributes)} AS attributes",
-            *logs.attribution,
-        ]
-        sql = f"SELECT {', '.join(columns)} FROM {self._prefix}{logs.table}"
+    def _log_page(self, where: list[str], page: int, per_page: int) -> Page[LogRow]:
+        logs = self._logs()
+        sql = f"SELECT {columns(logs, self._dialect)} FROM {self._prefix}{logs.table}"
         order = f"{logs.order} DESC, id DESC"
         rows, total = self._page(sql, logs.table, where, order, page, per_page)
-        return Page([_log_row(row, logs) for row in rows], total=total, page=page, per_page=per_page)
+        return Page([row_of(row, logs) for row in rows], total=total, page=page, per_page=per_page)
 
     def _page(
         self, sql: str, table: str, where: Sequence[str], order: str, page: int, per_page: int
@@ -199,7 +222,7 @@ class Reader:
         if page < 1 or not 1 <= per_page <= PER_PAGE_MAX:
             message = f"page {page} of {per_page} rows; pages begin at 1 and have 1 to {PER_PAGE_MAX:,} rows"
             raise ConfigError(message, "for example page=2, per_page=50")
-        condition = f" WHERE {' AND '.join(where)}" if where else ""
+        condition = where_of(where)
         counted = self._ask(f"SELECT count(*) AS total FROM {self._prefix}{table}{condition}")
         total = int(counted[0]["total"] or 0)
         offset = (page - 1) * per_page
@@ -236,10 +259,10 @@ class Reader:
             trace_id=row["trace_id"],
             id=row["id"] or "",
             status=row["status"] or "",
-            input=_json(row["input"]),
-            output=_json(row["output"]),
+            input=json_of(row["input"]),
+            output=json_of(row["output"]),
             tags=self._listed(row["tags"]),
-            info=_json(row["info"]) or {},
+            info=json_of(row["info"]) or {},
             created=created,
             updated=updated,
         )
@@ -270,10 +293,10 @@ class Reader:
             type=row["type"] or "",
             name=row["name"],
             status=row["status"] or "",
-            input=_json(row["input"]),
-            output=_json(row["output"]),
+            input=json_of(row["input"]),
+            output=json_of(row["output"]),
             tags=self._listed(row["tags"]),
-            info=_json(row["info"]) or {},
+            info=json_of(row["info"]) or {},
             started=started,
             ended=moment_of(row["end_time"]),
         )
@@ -289,26 +312,9 @@ class Reader:
         return [_call(row) for row in self._ask(sql)]
 
 
-def _log_row(row: Cells, logs: _Logs) -> LogRow:
-    time = moment(row["time"])
-    attributes = _json(row["attributes"]) or {}
-    for name in logs.attribution:
-        if row[name] is not None:
-            attributes[name] = row[name]
-    return LogRow(
-        id=row["id"] or "",
-        time=time,
-        level=row["level"] or "",
-        logger=row["logger"] or "",
-        body=row["body"] or "",
-        trace_id=row["trace_id"],
-        attributes=attributes,
-    )
-
-
 def _call(row: Cells) -> Call:
     time = moment(row["created_at"])
-    meta = _json(row["response_meta"])
+    meta = json_of(row["response_meta"])
     said = meta if isinstance(meta, dict) else {}
     usage = said.get("usage")
     latency = row["total_latency_ms"]
@@ -319,10 +325,10 @@ def _call(row: Cells) -> Call:
         time=time,
         provider=row["provider"],
         model=row["model"] or None,
-        request=_json(row["chat_request"]),
-        response=_json(row["chat_response"]),
-        error=_json(row["error"]),
-        meta=_json(row["meta"]),
+        request=json_of(row["chat_request"]),
+        response=json_of(row["chat_response"]),
+        error=json_of(row["error"]),
+        meta=json_of(row["meta"]),
         latency_ms=None if latency is None else int(latency),
         usage=dict(usage) if isinstance(usage, dict) else {},
         cost_usd=said.get("cost_usd"),
@@ -339,20 +345,3 @@ def _is_above(step: Step, parent: Step, steps: dict[str, Step]) -> bool:
         seen.add(one.id)
         one = steps.get(one.parent_id or "")
     return False
-
-
-def _json(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        # Written by others; as it stands it is better than nothing.
-        return text
-
-
-def _dashed(trace_id: str) -> str:
-    """A trace id as Postgres writes it, which keeps it as a UUID."""
-    digits = trace_id.lower().replace("-", "")
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return "-".join(parts) if len(digits) == len("0123456789abcdef") * 2 else trace_id.lower()

@@ -69,6 +69,22 @@ class LogRow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Summary:
+    """How many log records there are.
+
+    :ivar levels: by the level's name, most first.
+    :ivar loggers: the ten loggers that said most.
+    :ivar first: the time of the oldest; None without any.
+    """
+
+    total: int
+    levels: dict[str, int]
+    loggers: dict[str, int]
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Call:
     """An event of a run: a call of a model, or anything else.
 

@@ -1,0 +1,135 @@
+"""Log records of telesink's own tables and of `preset=systemprompt`: where they stand, which are meant.
+
+Statements are put together from names of telesink's own and from values that went through `Dialect.literal`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from telesink.reading._rows import LogRow
+from telesink.reading._sql import Dialect, aware, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+Cells = dict[str, str | None]
+
+
+class Logs(NamedTuple):
+    """Where log records stand, and under which names."""
+
+    table: str
+    time: str
+    #: How SQLite keeps times.
+    form: str
+    #: What orders rows by arrival or time.
+    order: str
+    logger: str
+    body: str
+    attributes: str
+    attribution: tuple[str, ...] = ()
+
+
+OWN = Logs("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes")
+OWN_IN_POSTGRES = OWN._replace(order="ts")
+SYSTEMPROMPT = Logs(
+    *("logs", "timestamp", "text", "timestamp", "module", "message", "metadata"),
+    ("user_id", "session_id", "task_id", "context_id", "client_id"),
+)
+
+
+def columns(logs: Logs, dialect: Dialect) -> str:
+    """What is asked for."""
+    return ", ".join(
+        [
+            f"{dialect.text('id')} AS id",
+            f"{dialect.micros(logs.time, logs.form)} AS time",
+            "level",
+            f"{logs.logger} AS logger",
+            f"{logs.body} AS body",
+            f"{dialect.text('trace_id')} AS trace_id",
+            f"{dialect.text(logs.attributes)} AS attributes",
+            # As it stands, to go on from it.
+            f"{dialect.text(logs.order)} AS place",
+            *logs.attribution,
+        ]
+    )
+
+
+def conditions(
+    logs: Logs,
+    dialect: Dialect,
+    *,
+    level: str | None = None,
+    logger: str | None = None,
+    text: str | None = None,
+    since: datetime | None = None,
+    trace_id: str | None = None,
+) -> list[str]:
+    """What rows have to fulfil."""
+    where = []
+    if level is not None:
+        where.append(f"level = {dialect.literal(level)}")
+    if logger is not None:
+        below = dialect.literal(f"{logger}.")
+        same = f"{logs.logger} = {dialect.literal(logger)}"
+        where.append(f"({same} OR substr({logs.logger}, 1, {len(logger) + 1}) = {below})")
+    if text is not None:
+        where.append(dialect.contains(logs.body, text))
+    if since is not None:
+        where.append(f"{logs.time} >= {dialect.moment(aware(since), logs.form)}")
+    if trace_id is not None:
+        forms = sorted({trace_id.lower(), _dashed(trace_id)})
+        among = ", ".join(dialect.literal(form) for form in forms)
+        where.append(f"lower({dialect.text('trace_id')}) IN ({among})")
+    return where
+
+
+def behind(logs: Logs, dialect: Dialect, place: str, id: str) -> str:  # noqa: A002 - the column's name
+    """What rows have to fulfil that come after one."""
+    if logs.order == "row_id":
+        return f"row_id > {int(place)}"
+    mark = dialect.literal(place) + ("::timestamptz" if dialect.is_postgres else "")
+    return f"({logs.order}, {dialect.text('id')}) > ({mark}, {dialect.literal(id)})"
+
+
+def row_of(cells: Cells, logs: Logs) -> LogRow:
+    """Make a row of what a database said."""
+    attributes = json_of(cells["attributes"]) or {}
+    for name in logs.attribution:
+        if cells[name] is not None:
+            attributes[name] = cells[name]
+    return LogRow(
+        id=cells["id"] or "",
+        time=moment(cells["time"]),
+        level=cells["level"] or "",
+        logger=cells["logger"] or "",
+        body=cells["body"] or "",
+        trace_id=cells["trace_id"],
+        attributes=attributes,
+    )
+
+
+def json_of(text: str | None) -> Any:
+    """JSON that a column holds; what is none as the text that it is: others have written it."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def where_of(conditions: Sequence[str]) -> str:
+    """Conditions as SQL has them; empty without any."""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _dashed(trace_id: str) -> str:
+    """A trace id as Postgres writes it, which keeps it as a UUID."""
+    digits = trace_id.lower().replace("-", "")
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts) if len(digits) == len("0123456789abcdef") * 2 else trace_id.lower()
