@@ -129,3 +129,53 @@ def test_what_cannot_be_done_is_told_with_what_to_do(database, arguments, code, 
     result = telesink("logs", *(argument.format(path=database) for argument in arguments))
 
     assert (result.returncode, said in result.stderr) == (code, True), result.stderr
+
+
+def test_an_export_is_gone_on_with_whatever_its_last_record_holds(tmp_path):
+    csv.field_size_limit(1_000_000)
+    bodies = ["first", "x" * 200_000, "a\rb", "sep\u2028x\x85y", "\n" * 3_000, 'quote " and, comma']
+    path = tmp_path / "app.db"
+    for form in ("csv", "jsonl"):
+        for count in range(1, len(bodies) + 1):
+            path.unlink(missing_ok=True)
+            out = tmp_path / f"out.{form}"
+            with Pipeline(f"sqlite:///{path}") as pipeline:
+                pipeline.enqueue_many([{"body": body} for body in bodies[:count]])
+            command = ("logs", "export", path, "--format", form, "--output", out)
+            assert telesink(*command).returncode == 0
+            before = out.read_bytes()
+            with Pipeline(f"sqlite:///{path}") as pipeline:
+                pipeline.enqueue({"body": "last"})
+            assert telesink(*command, "--resume").returncode == 0
+            after = out.read_bytes()
+            assert (after.startswith(before), after.count(b"last")) == (True, 1), (form, count)
+        if form == "csv":
+            found = [row["body"] for row in csv.DictReader(io.StringIO(after.decode(), newline=""))]
+        else:
+            found = [json.loads(line)["body"] for line in after.decode().split("\n")[:-1]]
+        assert found == [*bodies, "last"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("text", ["note", "a,b\n1,2\n", '{"x": 1}\n', "\n"], ids=range(4))
+def test_a_file_that_is_no_export_is_left_as_it_is(database, tmp_path, form, text):
+    out = tmp_path / "note.txt"
+    out.write_text(text, encoding="utf-8")
+
+    result = telesink("logs", "export", database, "--format", form, "--output", out, "--resume")
+
+    assert (result.returncode, out.read_text(encoding="utf-8")) == (1, text), result.stderr
+    assert "no export that could be gone on with" in result.stderr
+
+
+def test_a_file_whose_last_record_is_gone_is_left_as_it_is(database, tmp_path):
+    out = tmp_path / "out.csv"
+    command = ("logs", "export", database, "--format", "csv", "--output", out)
+    assert telesink(*command).returncode == 0
+    before = out.read_bytes()
+    fill(tmp_path / "other.db", 3)
+
+    result = telesink("logs", "export", tmp_path / "other.db", "-f", "csv", "-o", out, "--resume")
+
+    assert (result.returncode, out.read_bytes() == before) == (1, True)
+    assert "is not there any more" in result.stderr

@@ -128,12 +128,16 @@ class FlushTicket:
 class Selection:
     """A destination that is open to be asked, and can change nothing."""
 
-    def __new__(cls, dsn: str, base_directory: str | PathLike[str]) -> Self:
+    def __new__(cls, dsn: str, base_directory: str | PathLike[str], preset: str | None = None) -> Self:
         """Open it. Raises ``ConfigError``, or ``TelesinkError`` if it is not to be had."""
 
     @property
     def target(self) -> str:
         """The destination without secrets."""
+
+    @property
+    def layout(self) -> str:
+        """Whose tables: ``own``, ``systemprompt`` or ``chronicle``."""
 
     @property
     def dialect(self) -> str:

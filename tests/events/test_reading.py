@@ -163,3 +163,56 @@ def test_reading_changes_nothing(store):
     with pytest.raises(telesink.TelesinkError):
         Reader(store.dsn())._native.ask("DELETE FROM telesink_logs")
     assert Reader(store.dsn()).logs().total == 1
+
+
+def test_rows_that_others_have_written_are_read_as_far_as_they_can_be(sqlite_store):
+    with telesink.Pipeline(sqlite_store.dsn(preset="systemprompt")) as pipeline:
+        pipeline.enqueue({"body": "a", "user_id": "u"})
+    sqlite_store.script(
+        "UPDATE logs SET metadata = '[1]', timestamp = '2026-01-31 12:00:00';"
+        "INSERT INTO logs (id, timestamp, level, module, message) VALUES ('X', '1/2/2026', 'WARN', 'm', 'b')"
+    )
+    reader = Reader(sqlite_store.dsn(preset="systemprompt"))
+
+    rows = {row.body: row for row in reader.logs()}
+    assert (rows["a"].time, rows["a"].attributes) == (NOON, {"metadata": [1], "user_id": "u"})
+    assert (reader.log("X").body, reader.logs(level="warning").total) == ("b", 1)
+
+
+def test_a_call_of_others_is_read_as_far_as_it_can_be(store):
+    usage = {"input_tokens": 3, "details": {"cached": 1}, "none": None}
+    call = {"type": "c", "run_id": identifier(0, 1), "response_meta": {"usage": usage, "cost_usd": "much"}}
+    dsn = store.dsn(preset="chronicle")
+    with telesink.Pipeline(dsn) as pipeline:
+        pipeline.enqueue_many([entries()[0], call])
+        assert pipeline.flush(30).complete
+
+    run = Reader(dsn).run(identifier(0, 1))
+    assert (run.usage(), run.cost_usd()) == ({"input_tokens": 3}, 0.0)
+
+
+def test_the_preset_is_that_of_the_dsn_however_it_is_written(tmp_path):
+    path = tmp_path / "preset=chronicle.db"
+    with telesink.Pipeline(f"sqlite:///{path}") as pipeline:
+        pipeline.enqueue({"body": "a"})
+    assert Reader(f"sqlite:///{path}").logs().total == 1
+    with telesink.Pipeline(f"sqlite:///{tmp_path}/runs.db?preset=CHRONICLE") as pipeline:
+        pipeline.enqueue(entries()[0])
+    for query in ("?preset=%63hronicle", "?%70reset=CHRONICLE"):
+        assert Reader(f"sqlite:///{tmp_path}/runs.db{query}").runs().total == 1
+    assert Reader(f"sqlite:///{tmp_path}/runs.db", preset="chronicle").runs().total == 1
+    with pytest.raises(telesink.ConfigError, match="table_map` is not read here"):
+        Reader(f"sqlite:///{path}?table_map=" + '{"table": "t", "columns": {"a": "body"}}')
+
+
+def test_times_within_a_second_have_their_order_and_their_bound(store, preset):
+    moments = [NOON, NOON + timedelta(milliseconds=500), NOON + timedelta(seconds=1)]
+    with telesink.Pipeline(store.dsn(**preset)) as pipeline:
+        for number, moment in enumerate(moments):
+            pipeline.enqueue({"body": str(number), "time": moment})
+        assert pipeline.flush(30).complete
+    reader = Reader(store.dsn(**preset))
+
+    assert bodies(reader.logs()) == ["2", "1", "0"]
+    assert bodies(reader.logs(since=NOON + timedelta(milliseconds=1))) == ["2", "1"]
+    assert [row.body for row in reader.all_logs(after=reader.logs()[1].id)] == ["2"]

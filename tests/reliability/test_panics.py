@@ -133,6 +133,7 @@ CALLS = {
     "Prune": lambda: _native.Prune("sqlite:///none.db", os.getcwd(), 1.0),
     "Selection": lambda: _native.Selection("sqlite:///app.db", os.getcwd()),
     "Selection.target": lambda: selection.target,
+    "Selection.layout": lambda: selection.layout,
     "Selection.dialect": lambda: selection.dialect,
     "Selection.prefix": lambda: selection.prefix,
     "Selection.ask": lambda: selection.ask("SELECT 1"),

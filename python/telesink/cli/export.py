@@ -4,25 +4,26 @@ import csv
 import dataclasses
 import enum
 import io
+import itertools
 import json as json_module
 import sys
-from collections import deque
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from telesink import TelesinkError
+from telesink import ConfigError, TelesinkError
 from telesink.cli import output
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
+from telesink.cli.render import escaped, safe_json
 from telesink.cli.target import command_error_of, count_of
 from telesink.reading import LogRow, Reader
 
 #: Records between two words about how far an export is.
 _TOLD_EVERY = 10_000
 
-#: Lines that a record may have had when it was cut off.
-_TORN_LINES_MAX = 1_000
+#: The columns, in their order.
+_NAMES = [field.name for field in dataclasses.fields(LogRow)]
 
 
 class Form(enum.StrEnum):
@@ -35,7 +36,7 @@ class Form(enum.StrEnum):
 
 def as_json(row: LogRow) -> str:
     """A record as a JSON object on one line."""
-    return json_module.dumps({**dataclasses.asdict(row), "time": _time(row)}, ensure_ascii=False)
+    return safe_json({**dataclasses.asdict(row), "time": _time(row)})
 
 
 def _time(row: LogRow) -> str:
@@ -46,20 +47,26 @@ def run_export(
     reader: Reader, form: Form, path: Path | None, *, resumes: bool, limit: int, **chosen: Any
 ) -> None:
     """Write records, oldest first, and say how far it is."""
-    after = None
+    whole = Whole(end=0, id=None)
     if resumes:
         if path is None or form is Form.JSON:
             message = "--resume goes on with a file of lines"
-            raise CommandError(
-                message, hint="name it with --output, as csv or jsonl", exit_code=USAGE_EXIT_CODE
-            )
-        after = last_id(path, form)
+            hint = "name it with --output, as csv or jsonl"
+            raise CommandError(message, hint=hint, exit_code=USAGE_EXIT_CODE)
+        whole = whole_of(path, form)
     try:
-        total = reader.summary(**chosen).total
-        rows = _limited(reader.all_logs(after=after, **chosen), limit)
-        with _opened(path, appends=after is not None) as out:
-            count = _write(rows, form, out, has_header=after is None, total=min(total, limit or total))
+        # Counted only for who sees it.
+        total = reader.summary(**chosen).total if sys.stderr.isatty() else 0
+        rows = _limited(reader.all_logs(after=whole.id, **chosen), limit)
+        # Asked for before the file is touched.
+        first = list(itertools.islice(rows, 1))
+        with _opened(path, whole.end) as out:
+            every = itertools.chain(first, rows)
+            count = _write(every, form, out, has_header=whole.id is None, total=min(total, limit or total))
     except TelesinkError as error:
+        if whole.id is not None and isinstance(error, ConfigError):
+            message = f"{path} ends with a record that is not there any more"
+            raise CommandError(message, hint="write to another file, without --resume") from error
         raise command_error_of(error) from error
     except OSError as error:
         if path is None:
@@ -70,46 +77,96 @@ def run_export(
     output.say(f"telesink: {count_of(count, 'record')} exported")
 
 
-def last_id(path: Path, form: Form) -> str | None:
-    """Return the id of the last record of an earlier export; a line that was cut off is taken away.
+class Whole(NamedTuple):
+    """How far an earlier export has come.
+
+    Attributes:
+        end: bytes up to the end of its last whole record.
+        id: that record's id; None if there is none.
+    """
+
+    end: int
+    id: str | None
+
+
+def whole_of(path: Path, form: Form) -> Whole:
+    """Find the last whole record of an earlier export, in one pass over the file.
 
     Raises:
-        CommandError: the file cannot be read, or is no such export.
+        CommandError: it is no such export.
     """
     if not path.exists():
-        return None
-    whole = path.read_bytes()
-    kept = whole[: whole.rfind(b"\n") + 1]
-    found: str | None = None
-    for _ in range(_TORN_LINES_MAX):
-        try:
-            found = _last_of(kept.decode("utf-8"), form)
-        except csv.Error:
-            # A record whose text has several lines was cut off inside of its quotes.
-            kept = kept[: kept.rfind(b"\n", 0, len(kept) - 1) + 1]
-            continue
-        except (ValueError, KeyError, TypeError) as error:
-            message = f"{path} is no export that could be gone on with: {error!r}"
-            raise CommandError(message, hint="write to another file, without --resume") from error
-        break
-    if len(kept) < len(whole):
-        with path.open("r+b") as file:
-            file.truncate(len(kept))
-    return found
+        return Whole(0, None)
+    header = _header().encode() if form is Form.CSV else b""
+    last, end = (0, 0), 0
+    with path.open("rb") as file:
+        is_quoted = False
+        for line in file:
+            # A line end inside of quotes ends no record, and a line without an end is torn.
+            is_quoted ^= form is Form.CSV and line.count(b'"') % 2 == 1
+            if not is_quoted and line.endswith(b"\n"):
+                last, end = (end, file.tell()), file.tell()
+        size = file.tell()
+        file.seek(0)
+        start = file.read(max(len(header), len(_FIRST)))
+        file.seek(last[0])
+        record = file.read(last[1] - last[0])
+    if form is Form.CSV and last[0] == 0:
+        # The header at most: anew, if it is one.
+        if size == 0 or header.startswith(start[:size]) or record == header:
+            return Whole(0, None)
+        raise _no_export(path, "it has no header")
+    if end == 0:
+        if size == 0 or start[:size].startswith(_FIRST[:size]):
+            return Whole(0, None)
+        raise _no_export(path, "it has no whole line")
+    try:
+        return Whole(end, _id_of(record.decode("utf-8"), form))
+    except (ValueError, KeyError, TypeError, IndexError, csv.Error) as error:
+        raise _no_export(path, repr(error)) from error
 
 
-def _last_of(text: str, form: Form) -> str | None:
+#: How the first line of an export begins, whose header is none.
+_FIRST = b'{"id":"'
+
+
+def _no_export(path: Path, why: str) -> CommandError:
+    message = f"{path} is no export that could be gone on with: {why}"
+    return CommandError(message, hint="write to another file, without --resume")
+
+
+def _id_of(record: str, form: Form) -> str:
     if form is Form.JSONL:
-        lines = text.splitlines()
-        return str(json_module.loads(lines[-1])["id"]) if lines else None
-    records = deque(csv.DictReader(io.StringIO(text, newline=""), strict=True), maxlen=1)
-    return records[0]["id"] if records else None
+        return str(json_module.loads(record)["id"])
+    csv.field_size_limit(sys.maxsize)
+    (cells,) = csv.reader(io.StringIO(record, newline=""), strict=True)
+    if len(cells) != len(_NAMES):
+        message = f"its last record has {len(cells)} columns, not {len(_NAMES)}"
+        raise ValueError(message)
+    return cells[0]
 
 
-def _opened(path: Path | None, *, appends: bool) -> Any:
+@contextmanager
+def _opened(path: Path | None, end: int) -> Iterator[TextIO]:
+    """The file, cut off behind its last whole record; standard output without one."""
     if path is None:
-        return nullcontext(sys.stdout)
-    return path.open("a" if appends else "w", encoding="utf-8", newline="")
+        yield sys.stdout
+        return
+    with path.open("r+" if end else "w", encoding="utf-8", newline="") as file:
+        file.seek(end)
+        file.truncate()
+        yield file
+
+
+def _writer(out: TextIO) -> Any:
+    # With both characters in the line end, both are quoted where they stand in a value.
+    return csv.writer(out, lineterminator="\r\n")
+
+
+def _header() -> str:
+    text = io.StringIO(newline="")
+    _writer(text).writerow(_NAMES)
+    return text.getvalue()
 
 
 def _limited(rows: Iterator[LogRow], limit: int) -> Iterator[LogRow]:
@@ -120,21 +177,22 @@ def _limited(rows: Iterator[LogRow], limit: int) -> Iterator[LogRow]:
 
 
 def _write(rows: Iterator[LogRow], form: Form, out: TextIO, *, has_header: bool, total: int) -> int:
-    names = [field.name for field in dataclasses.fields(LogRow)]
-    writer = csv.writer(out, lineterminator="\n")
+    writer = _writer(out)
+    is_terminal = out.isatty()
     if form is Form.CSV and has_header:
-        writer.writerow(names)
+        writer.writerow(_NAMES)
     count = 0
     for count, row in enumerate(rows, 1):
         if form is Form.CSV:
-            attributes = json_module.dumps(row.attributes, ensure_ascii=False)
-            cells = {**dataclasses.asdict(row), "time": _time(row), "attributes": attributes}
-            writer.writerow([cells[name] for name in names])
+            cells = {**dataclasses.asdict(row), "time": _time(row), "attributes": safe_json(row.attributes)}
+            texts = [cells[name] for name in _NAMES]
+            # A file holds what was stored; a terminal would obey it.
+            writer.writerow([escaped(str(text)) for text in texts] if is_terminal else texts)
         elif form is Form.JSONL:
             out.write(as_json(row) + "\n")
         else:
             out.write(("[\n" if count == 1 else ",\n") + as_json(row))
-        if count % _TOLD_EVERY == 0 and sys.stderr.isatty():
+        if total and count % _TOLD_EVERY == 0:
             output.say(f"telesink: {count:,} of {total:,}")
     if form is Form.JSON:
         out.write("\n]\n" if count else "[]\n")

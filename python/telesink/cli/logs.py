@@ -13,7 +13,7 @@ from telesink import TelesinkError
 from telesink.cli import output
 from telesink.cli.export import Form, as_json, run_export
 from telesink.cli.failure import CommandError
-from telesink.cli.render import escaped
+from telesink.cli.render import escaped, safe_json
 from telesink.cli.runs import moment_of
 from telesink.cli.target import command_error_of, count_of, dsn_of
 from telesink.reading import LogRow, Reader
@@ -40,7 +40,7 @@ Logger = Annotated[str | None, typer.Option(help="Only this logger and those bel
 Since = Annotated[
     str | None, typer.Option(metavar="AGE", help='Not older than "7 days", or than 2026-01-31T12:00.')
 ]
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON object a line, with everything stored.")]
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object a line.")]
 
 
 def reader_of(target: str) -> Reader:
@@ -64,7 +64,7 @@ def chosen_of(
 ) -> dict[str, Any]:
     """Return what a reader is asked for."""
     moment = None if since is None else moment_of(since, datetime.now(UTC))
-    return {"level": level and level.upper(), "logger": logger, "since": moment, "text": text}
+    return {"level": level, "logger": logger, "since": moment, "text": text}
 
 
 def line_of(row: LogRow) -> str:
@@ -95,8 +95,8 @@ def run_view(dsn: str, *, page: int, per_page: int, is_json: bool, **chosen: Any
 def run_show(dsn: str, id: str, *, is_json: bool) -> None:  # noqa: A002 - the column's name
     """Show the record of an id, or the records of a trace."""
     reader = reader_of(dsn)
-    one = _told(lambda: reader.log(id.lower()))
-    rows = [one] if one else list(reversed(_told(lambda: reader.logs(trace_id=id, per_page=10_000))))
+    one = _told(lambda: reader.log(id) or reader.log(id.lower()))
+    rows = [one] if one else _told(lambda: list(reader.all_logs(trace_id=id)))
     if not rows:
         message = f"there is neither a record nor a trace {escaped(id)}"
         raise CommandError(message, hint="`telesink logs view --json` shows the ids of those that are there")
@@ -113,7 +113,7 @@ def run_summary(dsn: str, *, is_json: bool, **chosen: Any) -> None:
             name: moment and moment.isoformat()
             for name, moment in (("first", found.first), ("last", found.last))
         }
-        print(json_module.dumps({**dataclasses.asdict(found), **ends}, ensure_ascii=False))
+        print(safe_json({**dataclasses.asdict(found), **ends}))
         return
     span = (
         f", {found.first:%Y-%m-%d %H:%M} to {found.last:%Y-%m-%d %H:%M} UTC"
@@ -140,6 +140,7 @@ def view(
 
     Example: telesink logs view postgresql://app@db/app --level ERROR --since "2 h"
     """
+    output.end_with_reader()
     run_view(dsn, page=page, per_page=per_page, is_json=json, **chosen_of(level, logger, since))
 
 
@@ -160,6 +161,7 @@ def search(
 
     Example: telesink logs search app.db "order 7"
     """
+    output.end_with_reader()
     run_view(dsn, page=page, per_page=per_page, is_json=json, **chosen_of(level, logger, since, text))
 
 
@@ -175,6 +177,7 @@ def show(
 
     Example: telesink logs show app.db 0af7651916cd43dd8448eb211c80319c
     """
+    output.end_with_reader()
     run_show(dsn, id, is_json=json)
 
 
@@ -186,6 +189,7 @@ def summary(
 
     Example: telesink logs summary app.db --since "1 day"
     """
+    output.end_with_reader()
     run_summary(dsn, is_json=json, **chosen_of(level, logger, since))
 
 
@@ -205,11 +209,12 @@ def export(
     logger: Logger = None,
     since: Since = None,
 ) -> None:
-    """Write log records, all columns, the oldest first.
+    """Write log records, the oldest first.
 
     In a terminal it says how far it is. What was cut short goes on with --resume.
 
     Example: telesink logs export app.db --format csv --output app.csv
     """
+    output.end_with_reader()
     chosen = chosen_of(level, logger, since)
     run_export(reader_of(dsn), format, to, resumes=resume, limit=limit, **chosen)

@@ -1,7 +1,6 @@
 """`telesink runs`: runs of LLM programs with their steps and calls, as `?preset=chronicle` keeps them."""
 
 import dataclasses
-import json as json_module
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,9 +13,9 @@ from rich.table import Table
 from telesink import TelesinkError, _native
 from telesink.cli import output
 from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
-from telesink.cli.render import escaped
+from telesink.cli.render import escaped, safe_json
 from telesink.cli.target import command_error_of, dsn_of
-from telesink.reading import Call, Reader, Run, Step
+from telesink.reading import Call, Page, Reader, Run, Step
 
 commands = typer.Typer(
     name="runs",
@@ -46,11 +45,8 @@ def reader_of(target: str) -> Reader:
     Raises:
         CommandError: the DSN is wrong, or the database is not to be had.
     """
-    dsn = dsn_of(target)
-    if "preset=" not in dsn:
-        dsn += ("&" if "?" in dsn else "?") + "preset=chronicle"
     try:
-        return Reader(dsn)
+        return Reader(dsn_of(target), preset="chronicle")
     except TelesinkError as error:
         raise command_error_of(error) from error
 
@@ -153,7 +149,8 @@ def run_list(dsn: str, *, as_json: bool, limit: int, **chosen: Any) -> None:
         raise command_error_of(error) from error
     if as_json:
         for run in page:
-            print(json_module.dumps(as_dict(run), ensure_ascii=False))
+            told = {name: value for name, value in as_dict(run).items() if name not in ("steps", "calls")}
+            print(safe_json(told))
         return
     rows = [
         (
@@ -168,13 +165,19 @@ def run_list(dsn: str, *, as_json: bool, limit: int, **chosen: Any) -> None:
     if not sys.stdout.isatty():
         for row in rows:
             print("\t".join(map(escaped, row)))
+        _say_more(page)
         return
     table = Table("started", "id", "name", "status", box=None, pad_edge=False)
     table.add_column("took", justify="right")
     for row in rows:
         table.add_row(*map(escaped, row))
     Console(highlight=False, markup=False, emoji=False).print(table)
+    _say_more(page)
+
+
+def _say_more(page: Page[Run]) -> None:
     if page.total > len(page):
+        output.flush()
         output.say(f"telesink: {page.total - len(page):,} more; --limit shows them")
 
 
@@ -184,18 +187,18 @@ def run_show(dsn: str, id: str, *, as_json: bool) -> None:  # noqa: A002 - the c
     try:
         found = reader.run(id)
         if found is None and len(id) >= _ID_CHARACTERS_MIN:
-            matching = [run for run in reader.runs(per_page=10_000) if run.id.startswith(id.lower())]
+            matching = reader.run_ids(id)
             if len(matching) > 1:
-                message = f"{len(matching)} runs have an id that begins with {escaped(id)}"
+                message = f"several runs have an id that begins with {escaped(id)}"
                 raise CommandError(message, hint="write more of it", exit_code=USAGE_EXIT_CODE)
-            found = reader.run(matching[0].id) if matching else None
+            found = reader.run(matching[0]) if matching else None
     except TelesinkError as error:
         raise command_error_of(error) from error
     if found is None:
         message = f"there is no run {escaped(id)}"
         raise CommandError(message, hint="`telesink runs list` shows those that are there")
     if as_json:
-        print(json_module.dumps(as_dict(found), ensure_ascii=False))
+        print(safe_json(as_dict(found)))
         return
     for line in tree_of(found):
         print(line)
@@ -219,6 +222,7 @@ def list_runs(
     Example: telesink runs list postgresql://app@db/app --status error --since "1 day"
     """
     moment = None if since is None else moment_of(since, datetime.now(UTC))
+    output.end_with_reader()
     run_list(dsn, as_json=json, limit=limit, name=name, status=status, since=moment)
 
 
@@ -229,10 +233,11 @@ def show(
         str,
         typer.Argument(metavar="ID", help="Its id, or the first eight characters of it.", show_default=False),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Write it as JSON, with all that is stored.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write it as JSON, with steps and calls.")] = False,
 ) -> None:
     """Show a run as a tree: its steps and calls, how long they took, tokens and costs.
 
     Example: telesink runs show app.db 0197a6d2
     """
+    output.end_with_reader()
     run_show(dsn, id, as_json=json)

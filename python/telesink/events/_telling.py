@@ -102,7 +102,8 @@ class step(Block):  # noqa: N801 - used like a function
     """A step of a run: ``step:start``, then ``step:end`` or ``step:error``.
 
     A step inside of another names it as its parent; one outside of any run makes a run of its own, with its
-    name. ``step.output`` and ``step.info`` are read when the block ends.
+    name. ``step.output`` and ``step.info`` are read when the block ends well; of one that fails the error is
+    the output.
 
     :param name: what it is called; of a decorated function, its name.
     :param type: what kind of step it is.
@@ -137,7 +138,8 @@ class step(Block):  # noqa: N801 - used like a function
             "info": dict(info) if info else None,
             "span_id": span_id,
         }
-        self._run: run | None = None
+        #: The runs that were made for this step alone, one for each time that it began.
+        self._runs: list[run | None] = []
         self.run_id = ""
 
     def _again(self) -> Self:
@@ -146,9 +148,10 @@ class step(Block):  # noqa: N801 - used like a function
 
     def __enter__(self) -> Self:
         place = current_place.get()
+        own: run | None = None
         if place is None:
-            self._run = run(self.name, to=self._to).__enter__()
-            place = Place(self._run.id, None, self._to)
+            own = run(self.name, to=self._to).__enter__()
+            place = Place(own.id, None, self._to)
         if self._to is None:
             self._to = place.to
         self.run_id = place.run_id
@@ -160,6 +163,7 @@ class step(Block):  # noqa: N801 - used like a function
             parent_step=place.step_id,
             **self._start,
         )
+        self._runs.append(own)
         try:
             self._send(start.as_event())
         except BaseException as error:
@@ -184,7 +188,7 @@ class step(Block):  # noqa: N801 - used like a function
 
     def _end_run(self, error: BaseException | None) -> None:
         """End the run that was made for this step alone."""
-        own, self._run = self._run, None
+        own = self._runs.pop()
         if own is not None:
             own.output = self.output
             own.__exit__(None if error is None else type(error), error, None)

@@ -13,7 +13,7 @@
 >>> [(step.type, step.name, step.status) for step in run.steps]
 [('tool', 'look up', 'finished')]
 
-Reading never changes anything and never keeps a writer waiting.
+Questions are asked in transactions that can only read, and keep no writer waiting.
 """
 
 from telesink.reading._reader import Reader

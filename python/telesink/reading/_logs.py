@@ -30,13 +30,19 @@ class Logs(NamedTuple):
     logger: str
     body: str
     attributes: str
+    #: What a row has beside, as it is.
+    others: tuple[str, ...] = ()
     attribution: tuple[str, ...] = ()
 
 
-OWN = Logs("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes")
+OWN = Logs(
+    *("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes"),
+    ("severity", "service", "event_name", "span_id"),
+)
 OWN_IN_POSTGRES = OWN._replace(order="ts")
 SYSTEMPROMPT = Logs(
     *("logs", "timestamp", "text", "timestamp", "module", "message", "metadata"),
+    (),
     ("user_id", "session_id", "task_id", "context_id", "client_id"),
 )
 
@@ -54,6 +60,7 @@ def columns(logs: Logs, dialect: Dialect) -> str:
             f"{dialect.text(logs.attributes)} AS attributes",
             # As it stands, to go on from it.
             f"{dialect.text(logs.order)} AS place",
+            *logs.others,
             *logs.attribution,
         ]
     )
@@ -72,7 +79,9 @@ def conditions(
     """What rows have to fulfil."""
     where = []
     if level is not None:
-        where.append(f"level = {dialect.literal(level)}")
+        # WARNING is WARN in tables whose levels are five.
+        names = {level, level.upper(), level.upper().replace("WARNING", "WARN")}
+        where.append(f"level IN ({', '.join(dialect.literal(name) for name in sorted(names))})")
     if logger is not None:
         below = dialect.literal(f"{logger}.")
         same = f"{logs.logger} = {dialect.literal(logger)}"
@@ -82,9 +91,12 @@ def conditions(
     if since is not None:
         where.append(f"{logs.time} >= {dialect.moment(aware(since), logs.form)}")
     if trace_id is not None:
-        forms = sorted({trace_id.lower(), _dashed(trace_id)})
+        forms = sorted({trace_id, trace_id.lower(), trace_id.lower().replace("-", "")})
         among = ", ".join(dialect.literal(form) for form in forms)
-        where.append(f"lower({dialect.text('trace_id')}) IN ({among})")
+        if logs is OWN_IN_POSTGRES:
+            where.append(dialect.is_id("trace_id", _dashed(trace_id)))
+        else:
+            where.append(f"trace_id IN ({among})")
     return where
 
 
@@ -98,7 +110,7 @@ def behind(logs: Logs, dialect: Dialect, place: str, id: str) -> str:  # noqa: A
 
 def row_of(cells: Cells, logs: Logs) -> LogRow:
     """Make a row of what a database said."""
-    attributes = json_of(cells["attributes"]) or {}
+    attributes = mapping_of(cells["attributes"], logs.attributes)
     for name in logs.attribution:
         if cells[name] is not None:
             attributes[name] = cells[name]
@@ -108,7 +120,11 @@ def row_of(cells: Cells, logs: Logs) -> LogRow:
         level=cells["level"] or "",
         logger=cells["logger"] or "",
         body=cells["body"] or "",
-        trace_id=cells["trace_id"],
+        trace_id=_digits(cells["trace_id"]),
+        span_id=cells.get("span_id"),
+        severity=int(cells.get("severity") or 0) or None,
+        service=cells.get("service"),
+        event_name=cells.get("event_name"),
         attributes=attributes,
     )
 
@@ -123,9 +139,25 @@ def json_of(text: str | None) -> Any:
         return text
 
 
+def mapping_of(text: str | None, name: str) -> dict[str, Any]:
+    """The object that a column holds; anything else that others have written, under a name."""
+    value = json_of(text)
+    if value is None:
+        return {}
+    return value if isinstance(value, dict) else {name: value}
+
+
 def where_of(conditions: Sequence[str]) -> str:
     """Conditions as SQL has them; empty without any."""
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _digits(trace_id: str | None) -> str | None:
+    """A trace id in the one form of W3C; others as they are."""
+    if trace_id is None:
+        return None
+    digits = trace_id.replace("-", "").lower()
+    return digits if len(digits) == len("0123456789abcdef") * 2 else trace_id
 
 
 def _dashed(trace_id: str) -> str:

@@ -23,6 +23,7 @@ from telesink.reading._logs import (
     columns,
     conditions,
     json_of,
+    mapping_of,
     row_of,
     where_of,
 )
@@ -48,6 +49,7 @@ class Reader:
     """Reads what a program with telesink has stored.
 
     :param dsn: where, as the program writes it: ``sqlite://`` or ``postgresql://``, with its ``preset``.
+    :param preset: which tables, if the DSN names none: ``systemprompt`` or ``chronicle``.
     :raises ConfigError: the DSN is wrong, or names a sink that cannot be read.
     :raises TelesinkError: the database is not to be had.
 
@@ -59,13 +61,11 @@ class Reader:
     [('shop', 'paid', {'amount': 12})]
     """
 
-    def __init__(self, dsn: str) -> None:
-        self._native = _native.Selection(dsn, os.getcwd())
+    def __init__(self, dsn: str, *, preset: str | None = None) -> None:
+        self._native = _native.Selection(dsn, os.getcwd(), preset)
         self._dialect = Dialect(self._native.dialect)
         self._prefix = self._native.prefix
-        self._preset = "systemprompt" if "preset=systemprompt" in dsn else ""
-        if "preset=chronicle" in dsn:
-            self._preset = "chronicle"
+        self._layout = self._native.layout
 
     def logs(
         self,
@@ -100,9 +100,12 @@ class Reader:
 
     def log(self, id: str) -> LogRow | None:  # noqa: A002 - the column's name
         """The log record of that id; None if there is none."""
-        column = self._dialect.text("id")
-        found = self._log_page([f"{column} = {self._dialect.literal(id)}"], 1, 1)
-        return found[0] if found else None
+        logs = self._logs()
+        where = self._dialect.is_id("id", str(id), is_uuid=logs is OWN_IN_POSTGRES)
+        rows = self._ask(
+            f"SELECT {columns(logs, self._dialect)} FROM {self._prefix}{logs.table} WHERE {where} LIMIT 1"
+        )
+        return row_of(rows[0], logs) if rows else None
 
     def all_logs(self, *, after: str | None = None, **chosen: Any) -> Iterator[LogRow]:
         """All log records from the oldest to the newest, a thousand at a time.
@@ -117,9 +120,9 @@ class Reader:
         order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
         last: Cells | None = None
         if after is not None:
-            found = self._ask(f"{ask} WHERE {dialect.text('id')} = {dialect.literal(after)}")
+            found = self._ask(f"{ask} WHERE {dialect.is_id('id', after, is_uuid=logs is OWN_IN_POSTGRES)}")
             if not found:
-                raise ConfigError(f"there is no record {after}", "begin anew, without `after`")
+                raise ConfigError(f"there is no record {after} to begin behind", "begin anew")
             last = found[0]
         while True:
             mark = [] if last is None else [behind(logs, dialect, last["place"] or "", last["id"] or "")]
@@ -186,26 +189,37 @@ class Reader:
         :raises ConfigError: the DSN does not say ``preset=chronicle``.
         """
         self._expect_runs()
-        key = self._dialect.literal(str(id))
-        found = self._ask(f"{self._runs_sql()} WHERE {self._dialect.text('id')} = {key}")
+        found = self._ask(f"{self._runs_sql()} WHERE {self._dialect.is_id('id', str(id))}")
         if not found:
             return None
         run = self._run(found[0])
-        steps = {step.id: step for step in self._steps(key)}
+        steps = {step.id: step for step in self._steps(str(id))}
         for step in steps.values():
             parent = steps.get(step.parent_id or "")
             # A step that is its own ancestor stands on top, so that it is seen.
             (run.steps if parent is None or _is_above(step, parent, steps) else parent.steps).append(step)
-        for call in self._calls(key):
+        for call in self._calls(str(id)):
             step_of = steps.get(call.step_id or "")
             (run.calls if step_of is None else step_of.calls).append(call)
         return run
 
+    def run_ids(self, start: str) -> list[str]:
+        """The ids that begin so, two at most: enough to know whether one is meant."""
+        self._expect_runs()
+        begins = self._dialect.literal(start.lower())
+        column = self._dialect.text("id")
+        table = f"{self._prefix}chronicle_runs"
+        where = f"substr({column}, 1, {len(start)}) = {begins}"
+        return [
+            cells["id"] or ""
+            for cells in self._ask(f"SELECT {column} AS id FROM {table} WHERE {where} LIMIT 2")
+        ]
+
     def _logs(self) -> Logs:
-        if self._preset == "chronicle":
+        if self._layout == "chronicle":
             message = "the tables of preset=chronicle hold no log records"
             raise ConfigError(message, "read runs(), or name the DSN of the sink that stores log records")
-        if self._preset:
+        if self._layout == "systemprompt":
             return SYSTEMPROMPT
         return OWN_IN_POSTGRES if self._dialect.is_postgres else OWN
 
@@ -233,7 +247,7 @@ class Reader:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _expect_runs(self) -> None:
-        if self._preset != "chronicle":
+        if self._layout != "chronicle":
             message = "the DSN names no tables of runs"
             raise ConfigError(message, "add ?preset=chronicle to it, as the program that writes has it")
 
@@ -262,13 +276,13 @@ class Reader:
             input=json_of(row["input"]),
             output=json_of(row["output"]),
             tags=self._listed(row["tags"]),
-            info=json_of(row["info"]) or {},
+            info=mapping_of(row["info"], "info"),
             created=created,
             updated=updated,
         )
 
     def _listed(self, tags: str | None) -> list[str]:
-        if tags is None:
+        if not tags:
             return []
         return list(json.loads(tags)) if self._dialect.is_postgres else tags.split("|")
 
@@ -280,7 +294,7 @@ class Reader:
         times = [f"{self._dialect.micros(name, 'seconds')} AS {name}" for name in ("start_time", "end_time")]
         columns = ", ".join(["type", "name", "status", *texts, *times, self._tags()])
         table = f"{self._prefix}chronicle_steps"
-        where = f"{self._dialect.text('run_id')} = {run}"
+        where = self._dialect.is_id("run_id", run)
         sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY start_time, id"
         return [self._step(row) for row in self._ask(sql)]
 
@@ -296,7 +310,7 @@ class Reader:
             input=json_of(row["input"]),
             output=json_of(row["output"]),
             tags=self._listed(row["tags"]),
-            info=json_of(row["info"]) or {},
+            info=mapping_of(row["info"], "info"),
             started=started,
             ended=moment_of(row["end_time"]),
         )
@@ -307,7 +321,7 @@ class Reader:
         time = f"{self._dialect.micros('created_at', 'seconds')} AS created_at"
         columns = ", ".join(["event_type", "provider", "model", "total_latency_ms", time, *texts])
         table = f"{self._prefix}chronicle_events"
-        where = f"{self._dialect.text('run_id')} = {run}"
+        where = self._dialect.is_id("run_id", run)
         sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY created_at, id"
         return [_call(row) for row in self._ask(sql)]
 
@@ -317,6 +331,8 @@ def _call(row: Cells) -> Call:
     meta = json_of(row["response_meta"])
     said = meta if isinstance(meta, dict) else {}
     usage = said.get("usage")
+    told = usage if isinstance(usage, dict) else {}
+    cost = said.get("cost_usd")
     latency = row["total_latency_ms"]
     return Call(
         id=row["id"] or "",
@@ -329,9 +345,9 @@ def _call(row: Cells) -> Call:
         response=json_of(row["chat_response"]),
         error=json_of(row["error"]),
         meta=json_of(row["meta"]),
-        latency_ms=None if latency is None else int(latency),
-        usage=dict(usage) if isinstance(usage, dict) else {},
-        cost_usd=said.get("cost_usd"),
+        latency_ms=None if latency is None else round(float(latency)),
+        usage={kind: count for kind, count in told.items() if _is_number(count)},
+        cost_usd=cost if _is_number(cost) else None,
     )
 
 
@@ -345,3 +361,8 @@ def _is_above(step: Step, parent: Step, steps: dict[str, Step]) -> bool:
         seen.add(one.id)
         one = steps.get(one.parent_id or "")
     return False
+
+
+def _is_number(value: object) -> bool:
+    """Whether it can be added up; others may have written anything."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

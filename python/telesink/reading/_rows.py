@@ -56,6 +56,9 @@ class LogRow:
     :ivar level: the level's name.
     :ivar logger: who said it.
     :ivar body: what.
+    :ivar trace_id: 32 hexadecimal digits; of ``preset=systemprompt`` whatever stands there.
+    :ivar severity: OpenTelemetry's number of the level; None in ``preset=systemprompt``, as are the span,
+        the service and the name of an event.
     :ivar attributes: everything else; of ``preset=systemprompt`` also the attribution.
     """
 
@@ -65,6 +68,10 @@ class LogRow:
     logger: str
     body: str
     trace_id: str | None
+    span_id: str | None
+    severity: int | None
+    service: str | None
+    event_name: str | None
     attributes: dict[str, Any]
 
 

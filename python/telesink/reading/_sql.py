@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from telesink.exceptions import ConfigError
 
@@ -51,9 +52,18 @@ class Dialect:
         if form == "nanos":
             return str(micros * 1_000)
         if form == "text":
-            # As `datetime` has it, in order with what is stored.
-            return self.literal(value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+            # As it is stored, so that texts have the order of times.
+            return self.literal(value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
         return repr(micros / 1_000_000)
+
+    def is_id(self, column: str, id: str, *, is_uuid: bool = True) -> str:  # noqa: A002 - the column's name
+        """Whether a column holds an id. In Postgres compared as what it is, so that its index is used."""
+        if not self.is_postgres or not is_uuid:
+            return f"{column} = {self.literal(id)}"
+        try:
+            return f"{column} = '{UUID(id)}'::uuid"
+        except ValueError:
+            return "false"
 
     def text(self, column: str) -> str:
         """A column as text."""
@@ -77,6 +87,11 @@ def moment_of(value: str | None) -> datetime | None:
     """The moment that a column said: microseconds, or text."""
     if value is None:
         return None
-    if value.lstrip("-").isdigit():
-        return _EPOCH + timedelta(microseconds=int(value))
-    return datetime.fromisoformat(value).astimezone(UTC)
+    try:
+        if value.lstrip("-").isdigit():
+            return _EPOCH + timedelta(microseconds=int(value))
+        found = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        # Written by others, and no time.
+        return _EPOCH
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,5 +1,6 @@
 //! Questions to a destination, asked over a connection of its own that can change nothing.
 
+use super::mapped::Layout;
 use super::{Limits, postgres, sqlite};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
@@ -28,6 +29,8 @@ pub struct SelectPlan {
     pub target: String,
     /// Which dialect of SQL it speaks: `sqlite` or `postgres`.
     pub dialect: &'static str,
+    /// Whose tables: `own`, `systemprompt` or `chronicle`.
+    pub layout: &'static str,
     /// What stands in front of the names of tables: a schema and a dot, or nothing.
     pub prefix: String,
     open: Opener,
@@ -36,9 +39,21 @@ pub struct SelectPlan {
 impl SelectPlan {
     pub(super) fn new(
         (target, dialect, prefix): (String, &'static str, String),
+        layout: Option<&Layout>,
         open: impl FnOnce(Limits) -> Result<Box<dyn Select>, WriteError> + Send + 'static,
-    ) -> Self {
-        Self { target, dialect, prefix, open: Box::new(open) }
+    ) -> Result<Self, ConfigError> {
+        let layout = match layout {
+            None => "own",
+            Some(layout) if layout.has_runs => "chronicle",
+            Some(layout) if layout.rows.is_preset => "systemprompt",
+            Some(_) => {
+                return Err(ConfigError::new(
+                    "the table of a `table_map` is not read here",
+                    "read it with what you read your tables with, or remove `table_map`",
+                ));
+            }
+        };
+        Ok(Self { target, dialect, layout, prefix, open: Box::new(open) })
     }
 
     /// Opens the destination.

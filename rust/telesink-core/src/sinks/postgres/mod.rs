@@ -87,7 +87,8 @@ pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
 pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let what = (options.shown.clone(), "postgres", options.names.prefix().to_owned());
-    Ok(SelectPlan::new(what, move |limits| select::open(options, limits)))
+    let layout = options.layout.clone();
+    SelectPlan::new(what, layout.as_ref(), move |limits| select::open(options, limits))
 }
 
 /// Plans to look at the tables.

@@ -97,7 +97,8 @@ pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
 pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let what = (options.target.clone(), "sqlite", String::new());
-    Ok(SelectPlan::new(what, move |limits| select::open(options, limits)))
+    let layout = options.layout.clone();
+    SelectPlan::new(what, layout.as_ref(), move |limits| select::open(options, limits))
 }
 
 /// Plans to look at the file.

@@ -6,6 +6,7 @@
 
 mod change;
 mod clock;
+mod columns;
 mod delta;
 
 pub(crate) use change::{Change, StartValue, Thing};

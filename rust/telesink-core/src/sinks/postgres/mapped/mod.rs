@@ -131,7 +131,7 @@ async fn copy(
         return Ok(0);
     }
     let sql =
-        format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM {STAGING} ON CONFLICT DO NOTHING");
+        format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM {STAGING} {}", mapped.on_conflict);
     let merged = within(limits.write, Phase::Copy, run(client, Phase::Copy, &sql)).await?;
     Ok(sent.saturating_sub(rows_touched(&merged)))
 }

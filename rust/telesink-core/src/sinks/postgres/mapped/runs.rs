@@ -177,8 +177,9 @@ impl Changed {
         }
         let (columns, values) = (columns.join(", "), values.join(", "));
         format!(
-            "INSERT INTO {table} ({columns}) SELECT {values} FROM {} ON CONFLICT DO NOTHING",
-            recordset(thing, news)
+            "INSERT INTO {table} ({columns}) SELECT {values} FROM {} {}",
+            recordset(thing, news),
+            self.on_conflict[usize::from(thing == Thing::Step)]
         )
     }
 

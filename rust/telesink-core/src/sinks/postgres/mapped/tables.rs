@@ -16,6 +16,8 @@ pub(in super::super) struct Mapped {
     pub(super) rows: String,
     /// Its columns.
     pub(super) bound: Vec<Bound>,
+    /// What becomes of a row whose id is there.
+    pub(super) on_conflict: &'static str,
     /// The tables of runs and of steps; none without them.
     pub(super) changed: Option<Changed>,
 }
@@ -29,6 +31,8 @@ pub(super) struct Changed {
     pub(super) steps: String,
     /// That of the clocks.
     pub(super) clocks: String,
+    /// What becomes of a row of either whose id is there.
+    pub(super) on_conflict: [&'static str; 2],
     /// What the columns of runs and of steps hold.
     pub(super) limits: [Vec<Limit>; 2],
 }
@@ -52,39 +56,6 @@ impl Mapped {
         self.bound.iter().map(|bound| identifier(&bound.column.name)).collect::<Vec<_>>().join(", ")
     }
 }
-
-/// What telesink writes to in the tables of runs and of steps.
-const RUN_COLUMNS: [&str; 14] = [
-    "id",
-    "name",
-    "description",
-    "application",
-    "environment",
-    "input",
-    "output",
-    "status",
-    "trace_id",
-    "span_id",
-    "tags",
-    "info",
-    "updated_at",
-    "created_at",
-];
-const STEP_COLUMNS: [&str; 13] = [
-    "id",
-    "run_id",
-    "type",
-    "parent_step",
-    "name",
-    "input",
-    "output",
-    "status",
-    "tags",
-    "info",
-    "span_id",
-    "start_time",
-    "end_time",
-];
 
 /// Finds the tables; makes those that are missing, unless somebody else is to do that.
 pub(in super::super) async fn prepare(
@@ -118,48 +89,44 @@ pub(in super::super) async fn prepare(
     let described = describe::columns(client, &rows).await?;
     let bound = layout.rows.bind(&described).map_err(misfit)?;
     let changed = if layout.has_runs { Some(changed(client, prefix).await?) } else { None };
-    Ok(Mapped { rows, bound, changed })
+    let on_conflict = on_conflict(client, &rows).await?;
+    Ok(Mapped { rows, bound, on_conflict, changed })
 }
 
 async fn changed(client: &Client, prefix: &str) -> Result<Changed, Failure> {
     let described = |thing: Thing| {
         let table = format!("{prefix}{}", thing.table());
         async move {
-            let columns: &[&str] = if thing == Thing::Run { &RUN_COLUMNS } else { &STEP_COLUMNS };
             let described = describe::columns(client, &table).await?;
-            check(&table, columns, &described).map_err(misfit)
+            thing.check(&table, &described).map_err(misfit)?;
+            Ok::<_, Failure>((limits(&described), on_conflict(client, &table).await?))
         }
     };
-    let limits = [described(Thing::Run).await?, described(Thing::Step).await?];
+    let (runs, steps) = (described(Thing::Run).await?, described(Thing::Step).await?);
     Ok(Changed {
         runs: format!("{prefix}{}", Thing::Run.table()),
         steps: format!("{prefix}{}", Thing::Step.table()),
         clocks: format!("{prefix}{CLOCKS}"),
-        limits,
+        on_conflict: [runs.1, steps.1],
+        limits: [runs.0, steps.0],
     })
 }
 
-/// Whether a table has the columns, and no others that must be filled. Answers what its columns hold.
-fn check(table: &str, columns: &[&str], described: &[Described]) -> Result<Vec<Limit>, Misfit> {
-    for name in columns {
-        if !described.iter().any(|found| found.name == *name) {
-            return Err(Misfit {
-                message: format!("table {table} has no column `{name}`"),
-                hint: "add the column, or write to another `schema`".to_owned(),
-            });
-        }
-    }
-    for found in described {
-        if !found.is_nullable && !found.has_default && !columns.contains(&found.name.as_str()) {
-            return Err(Misfit {
-                message: format!(
-                    "table {table} wants a value for `{}`, which telesink does not know",
-                    found.name
-                ),
-                hint: "let the column be NULL, or give it a default".to_owned(),
-            });
-        }
-    }
+/// A row whose id is there changes nothing; one that meets another unique column is refused, where ids are unique by
+/// themselves.
+async fn on_conflict(client: &Client, table: &str) -> Result<&'static str, Failure> {
+    let name = literal(table);
+    let sql = format!(
+        "SELECT 1 FROM pg_index WHERE indrelid = {name}::regclass AND indisunique AND indisvalid AND indpred IS NULL \
+         AND indnkeyatts = 1 AND indkey[0] = (SELECT attnum FROM pg_attribute \
+         WHERE attrelid = {name}::regclass AND attname = 'id')"
+    );
+    let found = run(client, Phase::Schema, &sql).await?;
+    Ok(if first_value(&found).is_some() { "ON CONFLICT (id) DO NOTHING" } else { "ON CONFLICT DO NOTHING" })
+}
+
+/// What the columns of a table hold.
+fn limits(described: &[Described]) -> Vec<Limit> {
     let limit = |found: &Described| Limit {
         column: found.name.clone(),
         is_nullable: found.is_nullable,
@@ -168,7 +135,7 @@ fn check(table: &str, columns: &[&str], described: &[Described]) -> Result<Vec<L
             _ => None,
         },
     };
-    Ok(described.iter().map(limit).collect())
+    described.iter().map(limit).collect()
 }
 
 fn wanted(options: &Options, layout: &Layout) -> Vec<String> {

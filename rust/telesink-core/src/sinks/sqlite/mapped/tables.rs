@@ -16,39 +16,6 @@ pub(in super::super) struct Mapped {
     pub(super) bound: Vec<Bound>,
 }
 
-/// Columns of runs and steps that telesink writes to.
-const RUN_COLUMNS: [&str; 14] = [
-    "id",
-    "name",
-    "description",
-    "application",
-    "environment",
-    "input",
-    "output",
-    "status",
-    "trace_id",
-    "span_id",
-    "tags",
-    "info",
-    "updated_at",
-    "created_at",
-];
-const STEP_COLUMNS: [&str; 13] = [
-    "id",
-    "run_id",
-    "type",
-    "parent_step",
-    "name",
-    "input",
-    "output",
-    "status",
-    "tags",
-    "info",
-    "span_id",
-    "start_time",
-    "end_time",
-];
-
 /// Finds the tables; makes those that are missing, unless somebody else is to do that.
 pub(in super::super) fn prepare(
     connection: &Connection,
@@ -89,8 +56,9 @@ pub(in super::super) fn prepare(
     let described = describe::with_times(describe::columns(connection, table)?, &layout.rows);
     let bound = layout.rows.bind(&described).map_err(misfit)?;
     if layout.has_runs {
-        check(connection, Thing::Run.table(), &RUN_COLUMNS)?;
-        check(connection, Thing::Step.table(), &STEP_COLUMNS)?;
+        for thing in [Thing::Run, Thing::Step] {
+            thing.check(thing.table(), &describe::columns(connection, thing.table())?).map_err(misfit)?;
+        }
     }
     let columns: Vec<String> = bound.iter().map(|bound| identifier(&bound.column.name)).collect();
     let places: Vec<String> = (1..=bound.len()).map(|place| format!("?{place}")).collect();
@@ -115,25 +83,6 @@ fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> Result<Vec<&'t st
         }
     }
     Ok(missing)
-}
-
-/// Whether a table has the columns, and no others that must be filled.
-fn check(connection: &Connection, table: &str, columns: &[&str]) -> Result<(), Failure> {
-    let described = describe::columns(connection, table)?;
-    if let Some(name) = columns.iter().find(|name| !described.iter().any(|found| found.name == **name)) {
-        let message = format!("table {table} has no column `{name}`");
-        return Err(Failure::Config { message, hint: "add the column, or write to another file".to_owned() });
-    }
-    let unknown = described
-        .iter()
-        .find(|found| !found.is_nullable && !found.has_default && !columns.contains(&found.name.as_str()));
-    if let Some(unknown) = unknown {
-        let message =
-            format!("table {table} wants a value for `{}`, which telesink does not know", unknown.name);
-        let hint = "let the column be NULL, or give it a default".to_owned();
-        return Err(Failure::Config { message, hint });
-    }
-    Ok(())
 }
 
 /// The statements that make telesink's own tables and those of the preset.
