@@ -104,7 +104,13 @@ def test_every_direct_dependency_has_a_reason(crate, most):
 
 def test_tokio_has_only_what_survives_a_fork():
     """Signals and child processes of tokio have state in the process that a child inherits."""
-    assert set(MANIFEST["workspace"]["dependencies"]["tokio"]["features"]) == {"io-util", "net", "rt", "time"}
+    assert set(MANIFEST["workspace"]["dependencies"]["tokio"]["features"]) == {
+        "io-util",
+        "net",
+        "rt",
+        "sync",
+        "time",
+    }
     assert MANIFEST["workspace"]["dependencies"]["tokio"]["default-features"] is False
     # The crate behind tokio's signals; without it no other crate has switched them on.
     assert "signal-hook-registry" not in dict(packages(LOCK))

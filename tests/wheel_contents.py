@@ -5,7 +5,7 @@ import sys
 import zipfile
 
 _ALLOWED = [
-    r"telesink/((cli|events|files|metrics|opentelemetry|reading)/)?\w+\.pyi?",
+    r"telesink/((cli|events|files|metrics|opentelemetry|reading|retention)/)?\w+\.pyi?",
     r"telesink/py\.typed",
     r"telesink/_native\.[\w.-]*(so|pyd)",
     r"telesink-[\w.]+\.dist-info/(METADATA|RECORD|WHEEL|entry_points\.txt)",

@@ -22,6 +22,7 @@ __all__ = [
     "after_fork_in_parent",
     "before_fork",
     "check_langfuse",
+    "check_retention",
     "check_setting",
     "check_settings",
     "check_sink",
@@ -33,6 +34,7 @@ __all__ = [
     "folder_name",
     "fork_detection",
     "new_span_ids",
+    "next_moment",
     "parse_bytes",
     "parse_level",
     "parse_seconds",
@@ -126,9 +128,15 @@ class FlushTicket:
 
 @final
 class Selection:
-    """A destination that is open to be asked, and can change nothing."""
+    """A destination that is open to be asked; it can change nothing unless it was opened for that."""
 
-    def __new__(cls, dsn: str, base_directory: str | PathLike[str], preset: str | None = None) -> Self:
+    def __new__(
+        cls,
+        dsn: str,
+        base_directory: str | PathLike[str],
+        preset: str | None = None,
+        to_change: bool = False,
+    ) -> Self:
         """Open it. Raises ``ConfigError``, or ``TelesinkError`` if it is not to be had."""
 
     @property
@@ -147,8 +155,25 @@ class Selection:
     def prefix(self) -> str:
         """What stands in front of the names of tables."""
 
+    @property
+    def notifies(self) -> bool:
+        """Whether the DSN says that listeners are told."""
+
     def ask(self, sql: str) -> tuple[list[str], list[list[str | None]]]:
         """Ask one question; answer names of columns, and rows of texts."""
+
+    def wait(self, channel: str, seconds: float) -> list[str]:
+        """Wait for news on a channel, a second at most; the first time it only begins to listen.
+
+        Answers with what was told. A file tells nothing: without waiting, it answers one empty text if it has
+        changed since the last time.
+        """
+
+    def change(self, sql: str) -> int:
+        """Run one statement that changes rows, and answer how many.
+
+        Raises ``ConfigError`` if it was not opened for that.
+        """
 
 @final
 class Signals:
@@ -212,10 +237,18 @@ class RedactionSet:
 class Prune:
     """Old records of a destination, deleted step by step."""
 
-    def __new__(cls, dsn: str, base_directory: str | PathLike[str], older_than_seconds: float) -> Self:
-        """Open the destination and look for what is old; delete nothing.
+    def __new__(
+        cls,
+        dsn: str,
+        options: Sequence[tuple[str, str]],
+        base_directory: str | PathLike[str],
+        policies: Sequence[tuple[str | None, str | None, str | None, float | None]],
+        now_unix_nano: int,
+    ) -> Self:
+        """Open the destination and look for what is to go by policies of table, level, logger and seconds.
 
-        Raises ``ConfigError`` for a wrong DSN and ``TelesinkError`` for whatever else is in the way.
+        Ages are counted from that moment. Deletes nothing. Raises ``ConfigError`` for a wrong DSN or policy
+        and ``TelesinkError`` for whatever else is in the way.
         """
     @property
     def target(self) -> str:
@@ -223,9 +256,11 @@ class Prune:
     def scope(self) -> dict[str, Any]:
         """Tell what is to be deleted.
 
-        The keys are ``before_unix_nano``, ``partitions`` (pairs of name and rows, None if unknown), ``rows``
-        that are deleted one by one, and ``gives_back``: whether the file system gets the space.
+        The keys are ``limits_unix_nano`` (by policy; None where records stay), ``partitions`` (pairs of name
+        and rows, None if unknown), and ``gives_back``: whether the file system gets the space.
         """
+    def count(self) -> list[int]:
+        """Count the records that are deleted one by one, by policy, the interpreter released."""
     def step(self) -> tuple[str, str | int] | None:
         """Do the next piece of work, the interpreter released; None when nothing is left.
 
@@ -380,6 +415,20 @@ def parse_level(text: str) -> int | None:
 def parse_seconds(text: str) -> float | None:
     """Read a duration such as `200 ms`, in seconds; None if it is none."""
 
+def next_moment(pattern: str, after_unix_nano: int) -> int | None:
+    """Find the first moment after the one given that a cron pattern names, in UTC; None if there is none.
+
+    Both are nanoseconds since the Unix epoch. Raises ``ConfigError``.
+    """
+
+def check_retention(
+    dsn: str,
+    options: Sequence[tuple[str, str]],
+    base_directory: str | PathLike[str],
+    policies: Sequence[tuple[str | None, str | None, str | None, float | None]],
+) -> None:
+    """Tell whether a DSN and policies can be pruned by, and touch nothing. Raises ``ConfigError``."""
+
 def process_generation() -> int:
     """Number the processes that were forked from one another: the child of a fork has a new one."""
 
@@ -405,7 +454,7 @@ def new_span_ids() -> bytes:
 def set_inherited_span(trace_id: bytes, span_id: bytes) -> None:
     """Give records that belong to no span of this process these ids (16 and 8 bytes). The first counts."""
 
-def table_definitions(dialect: str, schema: str | None = None) -> str:
+def table_definitions(dialect: str, schema: str | None = None, preset: str | None = None) -> str:
     """Answer the statements that make the tables: ``postgres`` or ``sqlite``. Raises ``ConfigError``."""
 
 def write_line(text: str) -> None:

@@ -130,12 +130,17 @@ CALLS = {
     "RedactionSet.off": lambda: _native.RedactionSet.off(),
     "RedactionSet.redact_text": lambda: redaction.redact_text("a"),
     "RedactionSet.hides_name": lambda: redaction.hides_name("a"),
-    "Prune": lambda: _native.Prune("sqlite:///none.db", os.getcwd(), 1.0),
+    "Prune": lambda: _native.Prune("sqlite:///none.db", [], os.getcwd(), [(None, None, None, 1.0)], 0),
+    "check_retention": lambda: _native.check_retention("sqlite:///none.db", [], os.getcwd(), []),
+    "next_moment": lambda: _native.next_moment("0 2 * * *", 0),
     "Selection": lambda: _native.Selection("sqlite:///app.db", os.getcwd()),
     "Selection.target": lambda: selection.target,
     "Selection.layout": lambda: selection.layout,
     "Selection.dialect": lambda: selection.dialect,
     "Selection.prefix": lambda: selection.prefix,
+    "Selection.notifies": lambda: selection.notifies,
+    "Selection.wait": lambda: selection.wait("a", 0.0),
+    "Selection.change": lambda: selection.change("DELETE FROM telesink_logs"),
     "Selection.ask": lambda: selection.ask("SELECT 1"),
     "Inspection": lambda: _native.Inspection("sqlite:///app.db", [], os.getcwd()),
     "Inspection.target": lambda: inspection.target,
@@ -256,7 +261,7 @@ def test_I2_a_panic_at_any_entry_is_an_error_and_for_a_record_a_count_and_the_th
     assert became.pop("end") == "reached"
     assert set(became.values()) == {"TelesinkError"}, became
     unreached = {"Pipeline.handle", "Pipeline.enqueue", "Pipeline.enqueue_event"}
-    unreached |= {"Prune.target", "Prune.scope", "Prune.step"}
+    unreached |= {"Prune.target", "Prune.scope", "Prune.count", "Prune.step"}
     records = ("end_span", "export_spans", "emit_log", "export_logs", "export_metrics", "record_span")
     unreached |= {f"Signals.{name}" for name in records}
     assert became.keys() == {name for name, _ in entries()} - unreached

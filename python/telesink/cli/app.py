@@ -45,6 +45,14 @@ DsnToRead = Annotated[
 ]
 
 
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="The tables of systemprompt or chronicle, not telesink's own."
+    ),
+]
+
+
 class Dialect(enum.StrEnum):
     """The databases that have tables of their own."""
 
@@ -260,17 +268,34 @@ def prune(
             show_default=False,
         ),
     ],
+    level: Annotated[
+        str | None, typer.Option("--level", "-l", metavar="NAME", help="Only records of this level.")
+    ] = None,
+    logger: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only records of this logger and those below it.")
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this table: logs, spans, metrics; runs, steps, events with preset=chronicle.",
+        ),
+    ] = None,
+    preset: PresetOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be deleted.")] = False,
 ) -> None:
     """Delete old records, beside the programs that write.
 
     In Postgres, partitions that hold nothing younger are dropped as a whole, and other old rows are deleted,
-    10,000 in one transaction. In SQLite all rows are deleted so, and then the file is made smaller. Ctrl+C
-    ends it between two steps; what is deleted stays deleted.
+    at most 10,000 in one transaction. In SQLite all rows are deleted so, and then the file is made smaller.
+    Ctrl+C ends it between two steps; what is deleted stays deleted.
+
+    Example: telesink prune app.db --older-than "1 day" --level DEBUG
     """
     from telesink.cli.prune import run_prune
 
-    raise typer.Exit(run_prune(dsn, older_than, is_dry_run=dry_run))
+    policy = {"level": level, "logger": logger, "table": table}
+    raise typer.Exit(run_prune(dsn, older_than, preset=preset, is_dry_run=dry_run, **policy))
 
 
 @app.command()
@@ -281,6 +306,7 @@ def schema(
         str | None,
         typer.Option("--schema", metavar="NAME", help="Make the tables in this schema (Postgres only)."),
     ] = None,
+    preset: PresetOption = None,
 ) -> None:
     """Print the statements that make the tables, for psql or sqlite3.
 
@@ -288,7 +314,7 @@ def schema(
     again, and bring older tables up to date.
     """
     try:
-        print(_native.table_definitions(dialect.value, schema), end="")
+        print(_native.table_definitions(dialect.value, schema, preset), end="")
     except ConfigError as error:
         raise CommandError(error.message, hint=error.hint, exit_code=USAGE_EXIT_CODE) from error
 

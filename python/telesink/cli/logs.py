@@ -3,6 +3,7 @@
 import dataclasses
 import json as json_module
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -92,6 +93,16 @@ def run_view(dsn: str, *, page: int, per_page: int, is_json: bool, **chosen: Any
         output.say(f"telesink: page {found.page} of {found.pages}, {count_of(found.total, 'record')}")
 
 
+def run_follow(dsn: str, *, is_json: bool, **chosen: Any) -> None:
+    """Show records as they come, until Ctrl+C."""
+    reader = reader_of(dsn)
+    with suppress(KeyboardInterrupt):
+        rows = _told(lambda: reader.follow(**chosen))
+        while (row := _told(lambda: next(rows, None))) is not None:
+            print(as_json(row) if is_json else line_of(row))
+            output.flush()
+
+
 def run_show(dsn: str, id: str, *, is_json: bool) -> None:  # noqa: A002 - the column's name
     """Show the record of an id, or the records of a trace."""
     reader = reader_of(dsn)
@@ -142,6 +153,25 @@ def view(
     """
     output.end_with_reader()
     run_view(dsn, page=page, per_page=per_page, is_json=json, **chosen_of(level, logger, since))
+
+
+@commands.command()
+def follow(
+    dsn: LogsDsn,
+    level: Level = None,
+    logger: Logger = None,
+    since: Since = None,
+    text: Annotated[str | None, typer.Option(help="Only if the message holds this, in any case.")] = None,
+    json: Json = False,
+) -> None:
+    """Show log records as they arrive, in SQLite and Postgres, until Ctrl+C.
+
+    In Postgres within a second, or at once if the program and this DSN say notify=true.
+
+    Example: telesink logs follow "postgresql://app@db/app?notify=true" --level ERROR
+    """
+    output.end_with_reader()
+    run_follow(dsn, is_json=json, **chosen_of(level, logger, since, text))
 
 
 @commands.command()

@@ -3,6 +3,7 @@
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,8 +47,17 @@ class Deleted:
     bytes: int = 0
 
 
-def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
+def run_prune(
+    target: str, older_than: str, *, preset: str | None = None, is_dry_run: bool, **policy: str | None
+) -> int:
     """Delete old records, and return the exit code.
+
+    Args:
+        target: what stands on the command line.
+        older_than: how old, with a unit.
+        preset: whose tables, if the DSN does not say.
+        is_dry_run: delete nothing.
+        policy: which records: `level`, `logger`, `table`.
 
     Raises:
         CommandError: the destination or the age cannot be used, or it failed on the way.
@@ -56,11 +66,14 @@ def run_prune(target: str, older_than: str, *, is_dry_run: bool) -> int:
     dsn = dsn_of(target)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     try:
-        prune = _native.Prune(dsn, str(Path.cwd()), seconds)
+        options = [] if preset is None else [("preset", preset)]
+        parts = (policy.get("table"), policy.get("level"), policy.get("logger"), seconds)
+        prune = _native.Prune(dsn, options, str(Path.cwd()), [parts], time.time_ns())
+        scope = _scope(prune, must_count=is_dry_run)
     except telesink.TelesinkError as error:
         raise command_error_of(error) from error
-    scope = _scope(prune)
-    console.print(f"records before {scope.before:%Y-%m-%d %H:%M:%S} UTC in {escaped(prune.target)}")
+    what = "".join(f", {name} {escaped(value)}" for name, value in policy.items() if value is not None)
+    console.print(f"records before {scope.before:%Y-%m-%d %H:%M:%S} UTC{what} in {escaped(prune.target)}")
     if is_dry_run:
         _tell(console, scope)
         return 0
@@ -159,10 +172,17 @@ def _between_steps() -> Iterator[Event]:
         signal.signal(signal.SIGINT, ended_by)
 
 
-def _scope(prune: _native.Prune) -> Scope:
+def _scope(prune: _native.Prune, *, must_count: bool) -> Scope:
     found = prune.scope()
-    before = datetime.fromtimestamp(found["before_unix_nano"] // NANO, UTC)
-    return Scope(before, found["partitions"], found["rows"], found["gives_back"])
+    before = datetime.fromtimestamp(found["limits_unix_nano"][0] // NANO, UTC)
+    try:
+        rows = sum(prune.count())
+    except telesink.TelesinkError:
+        if must_count:
+            raise
+        # It is only how far it is that cannot be shown.
+        rows = 0
+    return Scope(before, found["partitions"], rows, found["gives_back"])
 
 
 def _note(deleted: Deleted, piece: tuple[str, str | int]) -> None:

@@ -13,10 +13,12 @@
 >>> [(step.type, step.name, step.status) for step in run.steps]
 [('tool', 'look up', 'finished')]
 
-Questions are asked in transactions that can only read, and keep no writer waiting.
+Questions are asked in transactions that can only read, and keep no writer waiting. An `Editor` can also mend
+and delete log records.
 """
 
+from telesink.reading._editor import Editor
 from telesink.reading._reader import Reader
 from telesink.reading._rows import Call, LogRow, Page, Run, Step, Summary
 
-__all__ = ["Call", "LogRow", "Page", "Reader", "Run", "Step", "Summary"]
+__all__ = ["Call", "Editor", "LogRow", "Page", "Reader", "Run", "Step", "Summary"]

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 Cells = dict[str, str | None]
 
+#: Names of Python under which no level is stored.
+STORED = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+
+#: OpenTelemetry's numbers of levels that are stored by name only.
+SEVERITIES = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
+
 
 class Logs(NamedTuple):
     """Where log records stand, and under which names."""
@@ -71,25 +77,28 @@ def conditions(
     dialect: Dialect,
     *,
     level: str | None = None,
-    logger: str | None = None,
+    logger: str | Sequence[str] | None = None,
     text: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     trace_id: str | None = None,
 ) -> list[str]:
     """What rows have to fulfil."""
     where = []
     if level is not None:
-        # WARNING is WARN in tables whose levels are five.
-        names = {level, level.upper(), level.upper().replace("WARNING", "WARN")}
+        # As they are stored.
+        names = {level, level.upper(), STORED.get(level.upper(), level)}
         where.append(f"level IN ({', '.join(dialect.literal(name) for name in sorted(names))})")
     if logger is not None:
-        below = dialect.literal(f"{logger}.")
-        same = f"{logs.logger} = {dialect.literal(logger)}"
-        where.append(f"({same} OR substr({logs.logger}, 1, {len(logger) + 1}) = {below})")
+        loggers = [logger] if isinstance(logger, str) else logger
+        any_of = [_is_logger(logs, dialect, name) for name in loggers]
+        where.append(f"({' OR '.join(any_of)})" if any_of else "1 = 0")
     if text is not None:
         where.append(dialect.contains(logs.body, text))
     if since is not None:
         where.append(f"{logs.time} >= {dialect.moment(aware(since), logs.form)}")
+    if until is not None:
+        where.append(f"{logs.time} < {dialect.moment(aware(until, 'until'), logs.form)}")
     if trace_id is not None:
         forms = sorted({trace_id, trace_id.lower(), trace_id.lower().replace("-", "")})
         among = ", ".join(dialect.literal(form) for form in forms)
@@ -98,6 +107,12 @@ def conditions(
         else:
             where.append(f"trace_id IN ({among})")
     return where
+
+
+def _is_logger(logs: Logs, dialect: Dialect, name: str) -> str:
+    below = dialect.literal(f"{name}.")
+    same = f"{logs.logger} = {dialect.literal(name)}"
+    return f"({same} OR substr({logs.logger}, 1, {len(name) + 1}) = {below})"
 
 
 def behind(logs: Logs, dialect: Dialect, place: str, id: str) -> str:  # noqa: A002 - the column's name
@@ -122,7 +137,9 @@ def row_of(cells: Cells, logs: Logs) -> LogRow:
         body=cells["body"] or "",
         trace_id=_digits(cells["trace_id"]),
         span_id=cells.get("span_id"),
-        severity=int(cells.get("severity") or 0) or None,
+        # A name that nobody knows counts as INFO.
+        severity=int(cells.get("severity") or 0)
+        or SEVERITIES.get((cells["level"] or "").upper(), SEVERITIES["INFO"]),
         service=cells.get("service"),
         event_name=cells.get("event_name"),
         attributes=attributes,

@@ -7,12 +7,12 @@ Statements are put together from names of telesink's own and from values that we
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from telesink import _native
 from telesink.exceptions import ConfigError
+from telesink.reading._following import Following, changes_of
 from telesink.reading._logs import (
     OWN,
     OWN_IN_POSTGRES,
@@ -22,13 +22,12 @@ from telesink.reading._logs import (
     behind,
     columns,
     conditions,
-    json_of,
-    mapping_of,
     row_of,
     where_of,
 )
-from telesink.reading._rows import Call, LogRow, Page, Run, Step, Summary
-from telesink.reading._sql import Dialect, aware, moment, moment_of
+from telesink.reading._rows import LogRow, Page, Run, Summary
+from telesink.reading._runs import RunTables
+from telesink.reading._sql import Dialect, aware, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +52,8 @@ class Reader:
     :raises ConfigError: the DSN is wrong, or names a sink that cannot be read.
     :raises TelesinkError: the database is not to be had.
 
+    A reader is for one thread at a time.
+
     >>> import telesink
     >>> from telesink.reading import Reader
     >>> with telesink.Pipeline("sqlite:///app.db") as pipeline:
@@ -61,29 +62,35 @@ class Reader:
     [('shop', 'paid', {'amount': 12})]
     """
 
+    #: Whether the destination is opened so that its rows can be changed.
+    _to_change = False
+
     def __init__(self, dsn: str, *, preset: str | None = None) -> None:
-        self._native = _native.Selection(dsn, os.getcwd(), preset)
+        self._native = _native.Selection(dsn, os.getcwd(), preset, self._to_change)
         self._dialect = Dialect(self._native.dialect)
         self._prefix = self._native.prefix
         self._layout = self._native.layout
+        self._runs = RunTables(self._ask, self._dialect, self._prefix)
 
     def logs(
         self,
         *,
         level: str | None = None,
-        logger: str | None = None,
+        logger: str | Sequence[str] | None = None,
         text: str | None = None,
         since: datetime | None = None,
+        until: datetime | None = None,
         trace_id: str | None = None,
         page: int = 1,
         per_page: int = PER_PAGE,
     ) -> Page[LogRow]:
         """Log records, newest first.
 
-        :param level: this level's name, exactly.
-        :param logger: this logger, and those below it.
+        :param level: this level's name, exactly; WARNING is WARN, and CRITICAL is FATAL.
+        :param logger: this logger, and those below it; or any of several.
         :param text: what the message has to hold, in any case.
         :param since: not older than this; without a zone it is local time.
+        :param until: older than this.
         :param trace_id: of this trace.
         :param page: which page; the first is 1.
         :param per_page: most rows on it, up to 10,000.
@@ -94,6 +101,7 @@ class Reader:
             "logger": logger,
             "text": text,
             "since": since,
+            "until": until,
             "trace_id": trace_id,
         }
         return self._log_page(conditions(self._logs(), self._dialect, **chosen), page, per_page)
@@ -111,7 +119,8 @@ class Reader:
         """All log records from the oldest to the newest, a thousand at a time.
 
         :param after: the id of a record: begin behind it.
-        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``trace_id``, as for :meth:`logs`.
+        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``until``, ``trace_id``, as for
+            :meth:`logs`.
         :raises ConfigError: there is no record of that id, or the tables hold no log records.
         """
         logs, dialect = self._logs(), self._dialect
@@ -132,10 +141,44 @@ class Reader:
                 return
             last = rows[-1]
 
+    def follow(
+        self,
+        *,
+        since: datetime | None = None,
+        poll_seconds: float = 1.0,
+        idle_seconds_max: float | None = None,
+        **chosen: Any,
+    ) -> Iterator[LogRow]:
+        """Log records as they arrive, from now on, or from `since` on.
+
+        In SQLite a record is there some 50 ms after it was written. In Postgres it is told of at once if both
+        the program that writes and this DSN say ``notify=true`` (and no pooler by transaction stands
+        between); otherwise within `poll_seconds`, if it arrives within ten seconds of its time. One that
+        comes later than 100,000 others is not told.
+
+        :param poll_seconds: between two looks where nobody tells.
+        :param idle_seconds_max: end after so long without a record; None: never.
+        :param chosen: ``level``, ``logger``, ``text``, ``trace_id``, as for :meth:`logs`.
+        :raises ConfigError: the tables hold no log records.
+        :raises TelesinkError: the database is gone; what came before was told.
+
+        >>> import telesink
+        >>> from telesink.reading import Reader
+        >>> with telesink.Pipeline("sqlite:///app.db") as pipeline:
+        ...     _ = pipeline.enqueue({"body": "paid", "time": "2026-01-31T12:00:00Z"})
+        >>> from datetime import datetime, UTC
+        >>> reader = Reader("sqlite:///app.db")
+        >>> [row.body for row in reader.follow(since=datetime(2026, 1, 1, tzinfo=UTC), idle_seconds_max=0.1)]
+        ['paid']
+        """
+        following = Following(self._native, self._ask, self._logs(), self._dialect, chosen)
+        return following.rows(since, poll_seconds, idle_seconds_max)
+
     def summary(self, **chosen: Any) -> Summary:
         """How many log records there are, by level and logger, and from when to when.
 
-        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``trace_id``, as for :meth:`logs`.
+        :param chosen: ``level``, ``logger``, ``text``, ``since``, ``until``, ``trace_id``, as for
+            :meth:`logs`.
         """
         logs, dialect = self._logs(), self._dialect
         source = f"FROM {self._prefix}{logs.table}{where_of(conditions(logs, dialect, **chosen))}"
@@ -179,9 +222,9 @@ class Reader:
         if since is not None:
             where.append(f"created_at >= {self._dialect.moment(aware(since), 'seconds')}")
         rows, total = self._page(
-            self._runs_sql(), "chronicle_runs", where, "created_at DESC, id", page, per_page
+            self._runs.sql(), "chronicle_runs", where, "created_at DESC, id", page, per_page
         )
-        return Page([self._run(row) for row in rows], total=total, page=page, per_page=per_page)
+        return Page([self._runs.run(row) for row in rows], total=total, page=page, per_page=per_page)
 
     def run(self, id: str) -> Run | None:  # noqa: A002 - the column's name
         """A run with its steps and calls as a tree; None if there is none of that id.
@@ -189,19 +232,27 @@ class Reader:
         :raises ConfigError: the DSN does not say ``preset=chronicle``.
         """
         self._expect_runs()
-        found = self._ask(f"{self._runs_sql()} WHERE {self._dialect.is_id('id', str(id))}")
-        if not found:
-            return None
-        run = self._run(found[0])
-        steps = {step.id: step for step in self._steps(str(id))}
-        for step in steps.values():
-            parent = steps.get(step.parent_id or "")
-            # A step that is its own ancestor stands on top, so that it is seen.
-            (run.steps if parent is None or _is_above(step, parent, steps) else parent.steps).append(step)
-        for call in self._calls(str(id)):
-            step_of = steps.get(call.step_id or "")
-            (run.calls if step_of is None else step_of.calls).append(call)
-        return run
+        return self._runs.tree(str(id))
+
+    def follow_run(
+        self,
+        id: str,  # noqa: A002 - the column's name
+        *,
+        poll_seconds: float = 1.0,
+        idle_seconds_max: float | None = None,
+    ) -> Iterator[Run]:
+        """A run as it is, and again each time that something of it has changed.
+
+        Nothing while it is not there. In Postgres a change is told of at once if both the program that writes
+        and this DSN say ``notify=true``.
+
+        :param poll_seconds: between two looks where nobody tells.
+        :param idle_seconds_max: end after so long without a change; None: never.
+        :raises ConfigError: the DSN does not say ``preset=chronicle``.
+        """
+        self._expect_runs()
+        tree = self._runs.tree
+        return changes_of(self._native, str(id), lambda: tree(str(id)), poll_seconds, idle_seconds_max)
 
     def run_ids(self, start: str) -> list[str]:
         """The ids that begin so, two at most: enough to know whether one is meant."""
@@ -250,119 +301,3 @@ class Reader:
         if self._layout != "chronicle":
             message = "the DSN names no tables of runs"
             raise ConfigError(message, "add ?preset=chronicle to it, as the program that writes has it")
-
-    def _runs_sql(self) -> str:
-        times = [
-            f"{self._dialect.micros(name, 'seconds')} AS {name}" for name in ("created_at", "updated_at")
-        ]
-        plain = ["name", "description", "application", "environment", "status", "trace_id"]
-        texts = [f"{self._dialect.text(name)} AS {name}" for name in ("id", "input", "output", "info")]
-        columns = [*plain, *texts, *times, self._tags()]
-        return f"SELECT {', '.join(columns)} FROM {self._prefix}chronicle_runs"
-
-    def _tags(self) -> str:
-        return "to_json(tags)::text AS tags" if self._dialect.is_postgres else "tags"
-
-    def _run(self, row: Cells) -> Run:
-        created, updated = moment(row["created_at"]), moment(row["updated_at"])
-        return Run(
-            name=row["name"],
-            description=row["description"],
-            application=row["application"],
-            environment=row["environment"],
-            trace_id=row["trace_id"],
-            id=row["id"] or "",
-            status=row["status"] or "",
-            input=json_of(row["input"]),
-            output=json_of(row["output"]),
-            tags=self._listed(row["tags"]),
-            info=mapping_of(row["info"], "info"),
-            created=created,
-            updated=updated,
-        )
-
-    def _listed(self, tags: str | None) -> list[str]:
-        if not tags:
-            return []
-        return list(json.loads(tags)) if self._dialect.is_postgres else tags.split("|")
-
-    def _steps(self, run: str) -> list[Step]:
-        texts = [
-            f"{self._dialect.text(name)} AS {name}"
-            for name in ("id", "run_id", "parent_step", "input", "output", "info")
-        ]
-        times = [f"{self._dialect.micros(name, 'seconds')} AS {name}" for name in ("start_time", "end_time")]
-        columns = ", ".join(["type", "name", "status", *texts, *times, self._tags()])
-        table = f"{self._prefix}chronicle_steps"
-        where = self._dialect.is_id("run_id", run)
-        sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY start_time, id"
-        return [self._step(row) for row in self._ask(sql)]
-
-    def _step(self, row: Cells) -> Step:
-        started = moment(row["start_time"])
-        return Step(
-            id=row["id"] or "",
-            run_id=row["run_id"] or "",
-            parent_id=row["parent_step"],
-            type=row["type"] or "",
-            name=row["name"],
-            status=row["status"] or "",
-            input=json_of(row["input"]),
-            output=json_of(row["output"]),
-            tags=self._listed(row["tags"]),
-            info=mapping_of(row["info"], "info"),
-            started=started,
-            ended=moment_of(row["end_time"]),
-        )
-
-    def _calls(self, run: str) -> list[Call]:
-        names = ("id", "step_id", "chat_request", "chat_response", "error", "meta", "response_meta")
-        texts = [f"{self._dialect.text(name)} AS {name}" for name in names]
-        time = f"{self._dialect.micros('created_at', 'seconds')} AS created_at"
-        columns = ", ".join(["event_type", "provider", "model", "total_latency_ms", time, *texts])
-        table = f"{self._prefix}chronicle_events"
-        where = self._dialect.is_id("run_id", run)
-        sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY created_at, id"
-        return [_call(row) for row in self._ask(sql)]
-
-
-def _call(row: Cells) -> Call:
-    time = moment(row["created_at"])
-    meta = json_of(row["response_meta"])
-    said = meta if isinstance(meta, dict) else {}
-    usage = said.get("usage")
-    told = usage if isinstance(usage, dict) else {}
-    cost = said.get("cost_usd")
-    latency = row["total_latency_ms"]
-    return Call(
-        id=row["id"] or "",
-        type=row["event_type"],
-        step_id=row["step_id"],
-        time=time,
-        provider=row["provider"],
-        model=row["model"] or None,
-        request=json_of(row["chat_request"]),
-        response=json_of(row["chat_response"]),
-        error=json_of(row["error"]),
-        meta=json_of(row["meta"]),
-        latency_ms=None if latency is None else round(float(latency)),
-        usage={kind: count for kind, count in told.items() if _is_number(count)},
-        cost_usd=cost if _is_number(cost) else None,
-    )
-
-
-def _is_above(step: Step, parent: Step, steps: dict[str, Step]) -> bool:
-    """Whether a step stands somewhere above its own parent."""
-    seen: set[str] = set()
-    one: Step | None = parent
-    while one is not None and one.id not in seen:
-        if one.id == step.id:
-            return True
-        seen.add(one.id)
-        one = steps.get(one.parent_id or "")
-    return False
-
-
-def _is_number(value: object) -> bool:
-    """Whether it can be added up; others may have written anything."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -57,8 +57,8 @@ class LogRow:
     :ivar logger: who said it.
     :ivar body: what.
     :ivar trace_id: 32 hexadecimal digits; of ``preset=systemprompt`` whatever stands there.
-    :ivar severity: OpenTelemetry's number of the level; None in ``preset=systemprompt``, as are the span,
-        the service and the name of an event.
+    :ivar severity: OpenTelemetry's number of the level, 1 to 24; 9 (INFO) where the level is no name of it.
+    :ivar span_id: None in ``preset=systemprompt``, as are the service and the name of an event.
     :ivar attributes: everything else; of ``preset=systemprompt`` also the attribution.
     """
 
@@ -69,7 +69,7 @@ class LogRow:
     body: str
     trace_id: str | None
     span_id: str | None
-    severity: int | None
+    severity: int
     service: str | None
     event_name: str | None
     attributes: dict[str, Any]

@@ -70,10 +70,10 @@ class Dialect:
         return f"{column}::text" if self.is_postgres else column
 
 
-def aware(value: object) -> datetime:
+def aware(value: object, name: str = "since") -> datetime:
     """A moment with a zone; one without is local time, as in the standard library."""
     if not isinstance(value, datetime):
-        message = f"`since` is a {type(value).__name__}; expected a datetime"
+        message = f"`{name}` is a {type(value).__name__}; expected a datetime"
         raise ConfigError(message, "for example datetime.now() - timedelta(hours=1)")
     return value.astimezone(UTC)
 

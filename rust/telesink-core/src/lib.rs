@@ -22,6 +22,7 @@ pub mod pipeline;
 mod private_file;
 pub mod record;
 pub mod redact;
+pub mod schedule;
 pub mod settings;
 mod signals;
 pub mod sinks;

@@ -98,6 +98,8 @@ fn add_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
         function!(settings::parse_level, module)?,
         function!(settings::parse_seconds, module)?,
         function!(tables::table_definitions, module)?,
+        function!(tables::check_retention, module)?,
+        function!(tables::next_moment, module)?,
     ] {
         module.add_function(function)?;
     }

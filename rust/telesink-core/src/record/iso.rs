@@ -68,6 +68,14 @@ pub fn text(unix_nano: u64) -> String {
     Timestamp::from_nanosecond(i128::from(unix_nano)).map(|time| time.to_string()).unwrap_or_default()
 }
 
+/// Appends a time in UTC with six digits of a second: texts of the same length have the order of times.
+pub fn write_utc_micros(out: &mut Vec<u8>, unix_nano: u64) {
+    write_utc(out, unix_nano);
+    // Three digits and the Z.
+    out.truncate(out.len().saturating_sub(4));
+    out.push(b'Z');
+}
+
 /// Appends the time in UTC with all nine digits, `2026-01-31T12:00:00.123456789Z`, as a line of a log has it.
 pub fn write_utc(out: &mut Vec<u8>, unix_nano: u64) {
     let (seconds, nanos) = (unix_nano / 1_000_000_000, unix_nano % 1_000_000_000);

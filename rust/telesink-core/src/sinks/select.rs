@@ -1,9 +1,11 @@
-//! Questions to a destination, asked over a connection of its own that can change nothing.
+//! Questions to a destination, asked over a connection of its own that can change nothing; and changes of single rows,
+//! over one that can.
 
 use super::mapped::Layout;
 use super::{Limits, postgres, sqlite};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
+use std::time::Duration;
 
 /// What a question is answered with; all values are text, as the destination writes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,10 +20,29 @@ pub struct Answer {
 pub trait Select: Send {
     /// Asks one question in SQL, in a transaction that can only read. Takes at most as long as the write limit.
     fn ask(&mut self, sql: &str) -> Result<Answer, WriteError>;
+
+    /// Waits for what is told on a channel, but not longer than that, and answers with it; the first time it only begins to
+    /// listen. Where nobody tells anything, it does not wait, and answers with one empty text if something was written
+    /// since the last time.
+    fn wait(&mut self, channel: &str, limit: Duration) -> Result<Vec<String>, WriteError>;
+}
+
+/// A destination whose rows can be changed.
+pub trait Change: Select {
+    /// Runs one statement in a transaction of its own, and answers how many rows it touched. Takes at most as long as the
+    /// write limit; waits for locks no longer.
+    fn change(&mut self, sql: &str) -> Result<u64, WriteError>;
 }
 
 /// Opens a destination.
-type Opener = Box<dyn FnOnce(Limits) -> Result<Box<dyn Select>, WriteError> + Send>;
+type Opener = Box<dyn FnOnce(Limits, Access) -> Result<Box<dyn Change>, WriteError> + Send>;
+
+/// What a destination is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Change,
+}
 
 /// A destination that a DSN names, checked but not opened.
 pub struct SelectPlan {
@@ -33,14 +54,16 @@ pub struct SelectPlan {
     pub layout: &'static str,
     /// What stands in front of the names of tables: a schema and a dot, or nothing.
     pub prefix: String,
+    /// Whether whoever writes there tells listeners: the DSN says so.
+    pub notifies: bool,
     open: Opener,
 }
 
 impl SelectPlan {
     pub(super) fn new(
-        (target, dialect, prefix): (String, &'static str, String),
+        (target, dialect, prefix, notifies): (String, &'static str, String, bool),
         layout: Option<&Layout>,
-        open: impl FnOnce(Limits) -> Result<Box<dyn Select>, WriteError> + Send + 'static,
+        open: impl FnOnce(Limits, Access) -> Result<Box<dyn Change>, WriteError> + Send + 'static,
     ) -> Result<Self, ConfigError> {
         let layout = match layout {
             None => "own",
@@ -53,12 +76,17 @@ impl SelectPlan {
                 ));
             }
         };
-        Ok(Self { target, dialect, layout, prefix, open: Box::new(open) })
+        Ok(Self { target, dialect, layout, prefix, notifies, open: Box::new(open) })
     }
 
-    /// Opens the destination.
+    /// Opens the destination to be asked.
     pub fn open(self, limits: Limits) -> Result<Box<dyn Select>, WriteError> {
-        (self.open)(limits)
+        Ok((self.open)(limits, Access::Read)?)
+    }
+
+    /// Opens the destination to be asked and changed.
+    pub fn open_to_change(self, limits: Limits) -> Result<Box<dyn Change>, WriteError> {
+        (self.open)(limits, Access::Change)
     }
 }
 

@@ -5,11 +5,19 @@ use std::time::Duration;
 use telesink_core::clock;
 use telesink_core::error::WriteError;
 use telesink_core::settings::Settings;
-use telesink_core::sinks::prune::{self, Age, OldPartition, Piece, Prune};
+use telesink_core::sinks::prune::{self, OldPartition, Piece, Policy, Prune, Retention};
 
 fn open(database: &Database) -> Result<Box<dyn Prune>, WriteError> {
-    let age = Age { older_than: Duration::from_hours(24 * 30), now_unix_nano: clock::unix_nano() };
-    prune::plan(&mut database.dsn("")).expect("a plan").open(Settings::documented().limits(), age)
+    open_with(database, Retention::older_than(days(30), clock::unix_nano()))
+}
+
+fn open_with(database: &Database, retention: Retention) -> Result<Box<dyn Prune>, WriteError> {
+    let plan = prune::plan(&mut database.dsn("")).expect("a plan");
+    plan.open(Settings::documented().limits(), retention)
+}
+
+fn days(count: u64) -> Duration {
+    Duration::from_hours(24 * count)
 }
 
 #[test]
@@ -23,14 +31,14 @@ fn what_is_old_is_counted_first_and_then_deleted_step_by_step() {
     database.sql("ANALYZE telesink_logs");
 
     let mut prune = open(&database).expect("opened");
-    let scope = prune.scope().clone();
+    let (scope, rows) = (prune.scope().clone(), prune.count().expect("counted"));
     let mut pieces = Vec::new();
     while let Some(piece) = prune.step().expect("a step") {
         pieces.push(piece);
     }
 
     assert_eq!(scope.partitions, [OldPartition { name: partition(-40), rows: Some(500) }]);
-    assert_eq!(scope.rows, 12_000);
+    assert_eq!(rows, [12_000]);
     assert_eq!(pieces, [Piece::Partition(partition(-40)), Piece::Rows(10_000), Piece::Rows(2_000)]);
     assert_eq!(database.count("true"), 10);
 }
@@ -79,4 +87,73 @@ fn a_database_without_the_tables_is_told() {
     let error = open(&Database::new()).err().expect("nothing to prune");
 
     assert!(error.message.contains("the telesink tables are not there"), "{error}");
+}
+
+#[test]
+fn a_policy_of_a_level_goes_through_partitions_and_touches_nothing_else() {
+    let database = Database::with_tables();
+    for days in [10, 40] {
+        database.maintenance().make_ahead(clock::unix_nano() - days * DAY, 1).expect("a partition");
+    }
+    for age in [10, 40, 100] {
+        database.add(3_000, &format!("now() - interval '{age} days'"));
+    }
+    database.sql("UPDATE telesink_logs SET level = 'DEBUG' WHERE seq % 3 = 0");
+    let debug = Policy { level: Some("debug".to_owned()), keep: Some(days(20)), ..Policy::default() };
+    let retention = Retention { policies: vec![debug], now_unix_nano: clock::unix_nano() };
+
+    let mut prune = open_with(&database, retention).expect("opened");
+    let rows = prune.count().expect("counted");
+    let mut deleted = 0;
+    while let Some(piece) = prune.step().expect("a step") {
+        match piece {
+            Piece::Rows(rows) => deleted += rows,
+            piece => panic!("{piece:?}"),
+        }
+    }
+
+    assert_eq!((rows, deleted), (vec![2_000], 2_000));
+    assert_eq!(database.count("level = 'DEBUG'"), 1_000);
+    assert_eq!(database.count("level <> 'DEBUG'"), 6_000);
+}
+
+#[test]
+fn partitions_go_as_a_whole_when_the_longest_policy_has_passed() {
+    let database = Database::with_tables();
+    for days in [40, 60] {
+        database.maintenance().make_ahead(clock::unix_nano() - days * DAY, 1).expect("a partition");
+    }
+    database.add(100, "now() - interval '60 days'");
+    database.add(100, "now() - interval '40 days'");
+    database.sql("UPDATE telesink_logs SET level = 'ERROR' WHERE seq % 2 = 0");
+    let errors = Policy { level: Some("ERROR".to_owned()), keep: Some(days(50)), ..Policy::default() };
+    let rest = Policy { keep: Some(days(7)), ..Policy::default() };
+    let retention = Retention { policies: vec![errors, rest], now_unix_nano: clock::unix_nano() };
+
+    let mut prune = open_with(&database, retention).expect("opened");
+    let mut pieces = Vec::new();
+    while let Some(piece) = prune.step().expect("a step") {
+        pieces.push(piece);
+    }
+
+    assert_eq!(pieces, [Piece::Partition(partition(-60)), Piece::Rows(50)]);
+    assert_eq!((database.count("level = 'ERROR'"), database.count("true")), (50, 50));
+}
+
+#[test]
+fn a_partition_of_which_a_part_is_old_loses_that_part() {
+    let database = Database::with_tables();
+    database.maintenance().make_ahead(clock::unix_nano(), 1).expect("a partition");
+    database.add(100, "date_trunc('day', now(), 'UTC')");
+    database.add(10, "now()");
+
+    let mut prune = open_with(&database, Retention::older_than(Duration::from_millis(1), clock::unix_nano()))
+        .expect("opened");
+    let mut pieces = Vec::new();
+    while let Some(piece) = prune.step().expect("a step") {
+        pieces.push(piece);
+    }
+
+    assert_eq!(pieces, [Piece::Rows(110)]);
+    assert_eq!(database.count("true"), 0);
 }

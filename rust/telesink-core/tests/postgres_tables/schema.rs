@@ -41,7 +41,7 @@ fn starters_at_once_make_one_schema_and_each_partition_once() {
 fn whoever_had_to_wait_sees_what_was_made_meanwhile() {
     // A server remembers which names were missing, and asks again only when it has a reason to.
     let database = Database::new();
-    let slow = ddl(None).expect("statements").replace("COMMIT;", "SELECT pg_sleep(1);COMMIT;");
+    let slow = ddl(None, None).expect("statements").replace("COMMIT;", "SELECT pg_sleep(1);COMMIT;");
     let other = database.clone();
     let at_work = crate::support::spawn(move || other.sql(&slow));
     crate::support::until("the lock is taken", || database.sql(crate::HELD_LOCKS) == "1");
@@ -54,7 +54,7 @@ fn whoever_had_to_wait_sees_what_was_made_meanwhile() {
 #[test]
 fn the_printed_statements_make_the_same_tables_and_can_be_run_again() {
     let (by_hand, by_program) = (Database::new(), Database::with_tables());
-    let statements = ddl(None).expect("statements");
+    let statements = ddl(None, None).expect("statements");
 
     by_hand.sql(&statements);
     by_hand.sql(&statements);
@@ -95,7 +95,7 @@ fn tables_of_a_newer_version_are_left_alone() {
     database.sql("UPDATE telesink_meta SET value = '7'");
 
     let error = database.maintenance().prepare().expect_err("too new");
-    database.sql(&ddl(None).expect("statements"));
+    database.sql(&ddl(None, None).expect("statements"));
 
     assert!(error.message.contains("the tables have version 7"), "{error}");
     assert!(error.hint.contains("upgrade telesink"), "{}", error.hint);
@@ -109,7 +109,7 @@ fn one_table_that_is_gone_is_not_made_behind_the_back_of_whoever_dropped_it() {
     let maintenance = database.maintenance();
 
     let error = maintenance.prepare().expect_err("it is missing");
-    database.sql(&ddl(None).expect("statements"));
+    database.sql(&ddl(None, None).expect("statements"));
 
     assert!(error.message.contains("telesink_logs is missing"), "{error}");
     assert!(error.hint.contains("telesink schema --dialect postgres"), "{}", error.hint);

@@ -12,7 +12,7 @@ use telesink_core::dsn::Dsn;
 use telesink_core::record::tables::Resource;
 use telesink_core::record::{Header, Record, Signal};
 use telesink_core::sinks::inspect::{self, Account, Book};
-use telesink_core::sinks::prune::{self, Age, Piece};
+use telesink_core::sinks::prune::{self, Piece, Retention};
 use telesink_core::sinks::sqlite::DDL;
 use telesink_core::stats::State;
 
@@ -314,16 +314,17 @@ fn old_rows_leave_all_tables() {
     let old_span = span_of("old", Header { time_unix_nano: times.time_unix_nano, ..header_of(Signal::Span) });
     store(&path, &[old.build(), old_span, span("new"), sum("new", &[1.0]), info("new")]);
     connect(&path).execute_batch("UPDATE telesink_metrics SET ts = 1").expect("old, too");
-    let age = Age { older_than: Duration::from_hours(24), now_unix_nano: clock::unix_nano() };
+    let retention = Retention::older_than(Duration::from_hours(24), clock::unix_nano());
 
     let plan = prune::plan(&mut dsn(&path)).expect("planned");
-    let mut open = plan.open(eager().limits(), age).expect("open");
+    let mut open = plan.open(eager().limits(), retention).expect("open");
+    let rows = open.count().expect("counted");
     let mut deleted = 0;
     while let Some(piece) = open.step().expect("a step") {
         deleted += if let Piece::Rows(rows) = piece { rows } else { 0 };
     }
 
-    assert_eq!((open.scope().rows, deleted), (3, 3));
+    assert_eq!((rows, deleted), (vec![3], 3));
     assert_eq!(
         (bodies(&path), texts(&path, "SELECT name FROM telesink_spans")),
         (vec!["new".to_owned()], vec!["new".to_owned()])

@@ -148,11 +148,8 @@ fn convert<'a>(cell: Cell<'a>, kind: Kind, is_mended: &mut bool) -> Option<Fitte
         Kind::TimeText => {
             let micros = micros(&cell)?;
             let nanos = u64::try_from(micros).ok()?.checked_mul(1_000)?;
-            // Six digits, so that texts have the order of times.
             let mut text = Vec::with_capacity(30);
-            iso::write_utc(&mut text, nanos);
-            text.truncate(text.len().saturating_sub(4));
-            text.push(b'Z');
+            iso::write_utc_micros(&mut text, nanos);
             Some(Fitted::Text(Cow::Owned(String::from_utf8(text).unwrap_or_default())))
         }
         Kind::TextList => Some(Fitted::List(texts(cell, is_mended))),

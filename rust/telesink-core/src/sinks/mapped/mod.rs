@@ -39,11 +39,12 @@ pub(crate) struct Layout {
     pub(crate) rows: TableMap,
     /// Runs and steps have tables of their own, in which records change rows.
     pub(crate) has_runs: bool,
-    /// Whether listeners are told of runs.
-    pub(crate) notifies: bool,
     /// Records without user, session and trace are left out, and counted.
     pub(crate) requires_attribution: bool,
 }
+
+/// The presets by their names.
+const PRESETS: [&str; 2] = ["systemprompt", "chronicle"];
 
 /// What somebody has to have done for a record to be attributed.
 const ATTRIBUTION: [&str; 3] = ["user_id", "session_id", "trace_id"];
@@ -51,12 +52,11 @@ const ATTRIBUTION: [&str; 3] = ["user_id", "session_id", "trace_id"];
 impl Layout {
     /// Takes the options that say where records go; none if they go to telesink's own tables.
     pub(crate) fn take_from(dsn: &mut Dsn) -> Result<Option<Self>, ConfigError> {
-        let preset = dsn.take_choice("preset", &["systemprompt", "chronicle"])?;
+        let preset = dsn.take_choice("preset", &PRESETS)?;
         let map = dsn.take_text("table_map")?;
         let defaults = dsn.take_list("attribution_defaults")?;
         let requires_attribution = dsn.take_bool("require_attribution")?;
         let json_null = dsn.take_bool("json_null")?;
-        let notifies = dsn.take_bool("notify")?;
         let mut layout = match (preset, map) {
             (Some(_), Some(_)) => {
                 let message = "`preset` and `table_map` both say where records go";
@@ -70,7 +70,6 @@ impl Layout {
                     ("attribution_defaults", defaults.is_some()),
                     ("require_attribution", requires_attribution.is_some()),
                     ("json_null", json_null.is_some()),
-                    ("notify", notifies.is_some()),
                 ];
                 if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
                     return Err(ConfigError::new(
@@ -81,10 +80,9 @@ impl Layout {
                 return Ok(None);
             }
         };
-        if !layout.has_runs && (json_null.is_some() || notifies.is_some()) {
-            let name = if notifies.is_some() { "notify" } else { "json_null" };
+        if !layout.has_runs && json_null.is_some() {
             return Err(ConfigError::new(
-                format!("option `{name}` is about runs and events"),
+                "option `json_null` is about runs and events",
                 "use it with `preset=chronicle`, or remove it",
             ));
         }
@@ -94,7 +92,6 @@ impl Layout {
                 "remove `attribution_defaults` and `require_attribution`",
             ));
         }
-        layout.notifies = notifies.unwrap_or(false);
         layout.requires_attribution = requires_attribution.unwrap_or(false);
         for pair in defaults.unwrap_or_default() {
             let Some((name, value)) = pair.split_once('=') else {
@@ -108,8 +105,20 @@ impl Layout {
         Ok(Some(layout))
     }
 
+    /// The layout of a preset.
+    pub(crate) fn preset(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "systemprompt" => Ok(preset::systemprompt()),
+            "chronicle" => Ok(preset::chronicle(false)),
+            _ => Err(ConfigError::new(
+                format!("there is no preset `{name}`"),
+                format!("use {}", PRESETS.map(|name| format!("`{name}`")).join(" or ")),
+            )),
+        }
+    }
+
     pub(crate) fn of(rows: TableMap) -> Self {
-        Self { rows, has_runs: false, notifies: false, requires_attribution: false }
+        Self { rows, has_runs: false, requires_attribution: false }
     }
 
     /// Whether records of this kind have a place here.

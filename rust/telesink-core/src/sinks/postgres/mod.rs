@@ -10,7 +10,9 @@ mod lane_lock;
 mod ledger;
 pub mod maintenance;
 mod mapped;
+mod notify;
 mod partitions;
+mod prune;
 mod retention;
 pub mod schema;
 mod select;
@@ -22,7 +24,7 @@ mod unique;
 
 use super::inspect::InspectPlan;
 use super::mapped::Layout;
-use super::prune::PrunePlan;
+use super::prune::{AgedTable, PrunePlan};
 use super::select::SelectPlan;
 use super::{Batch, Limits, Outcome, Route, Sink, SinkFactory, SinkPlan};
 use crate::dsn::Dsn;
@@ -62,6 +64,8 @@ struct Options {
     keep: Option<Duration>,
     /// Tables that are not telesink's own, if records go there.
     layout: Option<Layout>,
+    /// Whether listeners are told of each batch.
+    notifies: bool,
 }
 
 /// Plans the sink. Options beside libpq's: `schema`, `create_schema`, `dedupe` (`ledger`, `id`, `none`),
@@ -78,17 +82,19 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 
 /// Plans to delete old records from the tables.
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
-    let options = Options::take_from(dsn)?.own_tables()?;
-    let target = options.shown.clone();
-    Ok(PrunePlan::new(target, move |limits, age| maintenance::prune(options, limits, age)))
+    let options = Options::take_from(dsn)?;
+    let tables = options.layout.as_ref().map_or_else(|| Ok(AgedTable::own()), AgedTable::of)?;
+    Ok(PrunePlan::new(options.shown.clone(), tables.clone(), move |limits, retention| {
+        prune::open(options, &tables, limits, &retention)
+    }))
 }
 
 /// Plans to ask the server.
 pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
-    let what = (options.shown.clone(), "postgres", options.names.prefix().to_owned());
+    let what = (options.shown.clone(), "postgres", options.names.prefix().to_owned(), options.notifies);
     let layout = options.layout.clone();
-    SelectPlan::new(what, layout.as_ref(), move |limits| select::open(options, limits))
+    SelectPlan::new(what, layout.as_ref(), move |limits, _| select::open(options, limits))
 }
 
 /// Plans to look at the tables.
@@ -116,6 +122,7 @@ impl Options {
                 "rows are kept by days: `keep=30 days`",
             ));
         }
+        let notifies = dsn.take_bool("notify")?.unwrap_or(false);
         let layout = Layout::take_from(dsn)?;
         if layout.is_some() && (keep.is_some() || dedupe == Dedupe::Id) {
             let name = if keep.is_some() { "keep" } else { "dedupe=id" };
@@ -126,7 +133,7 @@ impl Options {
         }
         let target = target(dsn, &Environment::of_process())?;
         let shown = target.masked();
-        Ok(Self { target, shown, names, creates_schema, dedupe, synchronous_commit, keep, layout })
+        Ok(Self { target, shown, names, creates_schema, dedupe, synchronous_commit, keep, layout, notifies })
     }
 
     /// Refuses tables of others where only telesink's own can be read.

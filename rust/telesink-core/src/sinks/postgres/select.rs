@@ -1,4 +1,4 @@
-//! Questions to a server, each in a transaction that can only read.
+//! Questions to a server, each in a transaction that can only read; changes in one of their own.
 
 use super::Options;
 use super::failure::Phase;
@@ -6,7 +6,7 @@ use super::maintenance::Maintenance;
 use super::session::run;
 use crate::error::WriteError;
 use crate::sinks::Limits;
-use crate::sinks::select::{Answer, Select};
+use crate::sinks::select::{Answer, Change, Select};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
@@ -14,32 +14,68 @@ use tokio_postgres::SimpleQueryMessage;
 struct TableSelect {
     maintenance: Maintenance,
     limit: Duration,
+    /// The channel that is heard.
+    channel: Option<String>,
 }
 
 /// Connects.
-pub(super) fn open(options: Options, limits: Limits) -> Result<Box<dyn Select>, WriteError> {
+pub(super) fn open(options: Options, limits: Limits) -> Result<Box<dyn Change>, WriteError> {
     let maintenance = Maintenance::open(Arc::new(options), limits)?;
-    Ok(Box::new(TableSelect { maintenance, limit: limits.write }))
+    Ok(Box::new(TableSelect { maintenance, limit: limits.write, channel: None }))
 }
 
-impl Select for TableSelect {
-    fn ask(&mut self, sql: &str) -> Result<Answer, WriteError> {
+impl TableSelect {
+    /// Runs statements in a transaction of their own, which ends whatever becomes of them.
+    fn transaction(&self, kind: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, WriteError> {
         let limit = self.limit.as_millis().clamp(1, i32::MAX as u128);
         let sql = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SET LOCAL statement_timeout = {limit};\
+            "BEGIN ISOLATION LEVEL {kind};SET LOCAL statement_timeout = {limit};\
              SET LOCAL lock_timeout = {limit};SET LOCAL timezone = 'UTC';SET LOCAL datestyle = 'ISO, YMD';\
              {sql};COMMIT"
         );
         let client = &self.maintenance.connected.client;
-        let answered = self.maintenance.run_for(self.limit + self.limit, async || {
+        self.maintenance.run_for(self.limit + self.limit, async || {
             let answer = run(client, Phase::Schema, &sql).await;
             if answer.is_err() {
                 // Should this fail too, the connection is gone, and the first answer says why.
                 drop(run(client, Phase::Schema, "ROLLBACK").await);
             }
             answer
+        })
+    }
+
+    fn listen(&mut self, channel: &str) -> Result<(), WriteError> {
+        let sql = format!("UNLISTEN *;LISTEN \"{}\"", channel.replace('"', "\"\""));
+        let client = &self.maintenance.connected.client;
+        self.maintenance.run_for(self.limit, async || run(client, Phase::Schema, &sql).await.map(|_| ()))?;
+        self.channel = Some(channel.to_owned());
+        Ok(())
+    }
+}
+
+impl Select for TableSelect {
+    fn ask(&mut self, sql: &str) -> Result<Answer, WriteError> {
+        self.transaction("REPEATABLE READ READ ONLY", sql).map(|messages| table(&messages))
+    }
+
+    fn wait(&mut self, channel: &str, limit: Duration) -> Result<Vec<String>, WriteError> {
+        if self.channel.as_deref() != Some(channel) {
+            self.listen(channel)?;
+            return Ok(Vec::new());
+        }
+        self.maintenance.hear(limit)
+    }
+}
+
+impl Change for TableSelect {
+    fn change(&mut self, sql: &str) -> Result<u64, WriteError> {
+        let answer = self.transaction("READ COMMITTED", sql)?;
+        let counts = answer.iter().map(|message| match message {
+            SimpleQueryMessage::CommandComplete(rows) => *rows,
+            _ => 0,
         });
-        answered.map(|messages| table(&messages))
+        // BEGIN, SET and COMMIT touch none.
+        Ok(counts.sum())
     }
 }
 

@@ -21,7 +21,7 @@ pub use schema::{DDL, VERSION};
 
 use super::inspect::InspectPlan;
 use super::mapped::{Layout, UNFIT_CODES};
-use super::prune::PrunePlan;
+use super::prune::{AgedTable, PrunePlan};
 use super::select::SelectPlan;
 use super::{Batch, Outcome, Refusal, Route, Sink, SinkPlan};
 use crate::dsn::Dsn;
@@ -77,6 +77,14 @@ pub fn sqlite_version() -> (&'static str, bool) {
     (rusqlite::version(), rusqlite::version_number() >= SQLITE_VERSION_MIN)
 }
 
+/// The statements that make telesink's own tables, or those of a preset.
+///
+/// # Errors
+/// There is no such preset.
+pub fn ddl(preset: Option<&str>) -> Result<String, ConfigError> {
+    preset.map_or_else(|| Ok(DDL.to_owned()), |preset| Ok(mapped::table_ddl(&Layout::preset(preset)?)))
+}
+
 /// Plans the sink. Options: `synchronous` (`normal`, `full`), `create_schema` (`true`, `false`), `preset` or
 /// `table_map` for tables of others.
 pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
@@ -89,16 +97,19 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 
 /// Plans to delete old records from the file.
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
-    let options = Options::take_from(dsn)?.own_tables()?;
-    Ok(PrunePlan::new(options.target.clone(), move |settings, age| prune::open(options, settings, age)))
+    let options = Options::take_from(dsn)?;
+    let tables = options.layout.as_ref().map_or_else(|| Ok(AgedTable::own()), AgedTable::of)?;
+    Ok(PrunePlan::new(options.target.clone(), tables.clone(), move |_, retention| {
+        prune::open(options, tables, &retention)
+    }))
 }
 
 /// Plans to ask the file.
 pub(super) fn plan_select(dsn: &mut Dsn) -> Result<SelectPlan, ConfigError> {
     let options = Options::take_from(dsn)?;
-    let what = (options.target.clone(), "sqlite", String::new());
+    let what = (options.target.clone(), "sqlite", String::new(), false);
     let layout = options.layout.clone();
-    SelectPlan::new(what, layout.as_ref(), move |limits| select::open(options, limits))
+    SelectPlan::new(what, layout.as_ref(), move |limits, access| select::open(options, limits, access))
 }
 
 /// Plans to look at the file.
@@ -111,13 +122,13 @@ impl Options {
     fn take_from(dsn: &mut Dsn) -> Result<Self, ConfigError> {
         let synchronous = dsn.take_choice("synchronous", &["normal", "full"])?.unwrap_or("normal");
         let creates_schema = dsn.take_bool("create_schema")?.unwrap_or(true);
-        let layout = Layout::take_from(dsn)?;
-        if layout.as_ref().is_some_and(|layout| layout.notifies) {
+        if dsn.take_bool("notify")? == Some(true) {
             return Err(ConfigError::new(
                 "SQLite notifies nobody",
                 "remove `notify`; readers of a file look again",
             ));
         }
+        let layout = Layout::take_from(dsn)?;
         Ok(Self { path: dsn.path().to_path_buf(), target: dsn.masked(), synchronous, creates_schema, layout })
     }
 

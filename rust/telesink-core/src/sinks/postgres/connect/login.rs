@@ -8,13 +8,15 @@ use crate::sinks::postgres::tls::{self, Trust};
 use rustls::pki_types::ServerName;
 use std::cell::Cell;
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{self, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, NoTls, TlsConnect};
-use tokio_postgres::{Client, Config, Connection};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Length and code of the message that asks for TLS ("Message Formats", `SSLRequest`).
@@ -43,7 +45,12 @@ pub(super) struct Opened {
     pub(super) server_version: i32,
     pub(super) in_hot_standby: Option<bool>,
     pub(super) wire: Wire,
+    pub(super) told: Receiver<String>,
 }
+
+/// What was told on the channels that are listened to and not read yet, at most. Whoever reads late looks at the tables
+/// anyway.
+const TOLD_MAX: usize = 1_024;
 
 /// Who can read what is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,18 +229,23 @@ impl<'a> Attempt<'a> {
 }
 
 /// Sets the input and output of a connection going. What ends it, each request in flight is told too.
-fn started<S, T>((client, connection): (Client, Connection<S, T>), wire: Wire) -> Opened
+fn started<S, T>((client, mut connection): (Client, Connection<S, T>), wire: Wire) -> Opened
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    Opened {
-        client,
-        server_version: major(connection.parameter("server_version").unwrap_or_default()),
-        in_hot_standby: connection.parameter("in_hot_standby").map(|value| value == "on"),
-        wire,
-        task: Task(tokio::spawn(async move { drop(connection.await) })),
-    }
+    let (tell, told) = channel(TOLD_MAX);
+    let server_version = major(connection.parameter("server_version").unwrap_or_default());
+    let in_hot_standby = connection.parameter("in_hot_standby").map(|value| value == "on");
+    let running = async move {
+        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(told) = message {
+                // Too many: see `TOLD_MAX`.
+                drop(tell.try_send(told.payload().to_owned()));
+            }
+        }
+    };
+    Opened { client, server_version, in_hot_standby, wire, told, task: Task(tokio::spawn(running)) }
 }
 
 /// Asks for TLS as servers before PostgreSQL 17 want it. Not one byte more than the answer is read: what follows belongs

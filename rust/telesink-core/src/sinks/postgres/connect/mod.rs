@@ -13,6 +13,7 @@ pub(super) use login::Wire;
 use login::{Attempt, Opened, Task};
 use socket::Address;
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// An open, authenticated connection. Its input and output run on the runtime that [`connect`] was called on, and end
@@ -37,15 +38,17 @@ pub(super) struct Connected {
     pub(super) ssl_mode: SslMode,
     /// Whether nothing leaves this machine on the way to it.
     pub(super) is_local: bool,
+    /// What was told on the channels that are listened to.
+    pub(super) told: Receiver<String>,
     task: Task,
 }
 
 impl Connected {
     fn new(opened: Opened, target: &Target, host: &Host) -> Self {
-        let Opened { client, task, server_version, in_hot_standby, wire } = opened;
+        let Opened { client, task, server_version, in_hot_standby, wire, told } = opened;
         let (ssl_mode, is_local) = (target.ssl_mode_for(host), host.is_local());
         let host = shown(host);
-        Self { client, host, server_version, in_hot_standby, wire, ssl_mode, is_local, task }
+        Self { client, host, server_version, in_hot_standby, wire, ssl_mode, is_local, told, task }
     }
 
     /// Says good-bye and closes the socket, within `limit` if the server goes along, and in any case then.

@@ -7,18 +7,18 @@ mod rows;
 mod runs;
 mod tables;
 
-pub(super) use tables::{Mapped, prepare};
+pub(super) use tables::{Mapped, ddl, prepare, qualified};
 
 use super::failure::{Failure, Phase};
 use super::lane_lock::LaneLock;
 use super::ledger::{Guard, Step};
 use super::session::{rows_touched, run, within};
 use super::transaction::{begin_sql, feed};
-use super::{Dedupe, Options};
+use super::{Dedupe, Options, notify};
 use crate::record::id::format_uuid;
 use crate::sinks::mapped::Layout;
 use crate::sinks::mapped::chronicle::CHANNEL_PREFIX;
-use crate::sinks::{Batch, Limits, Outcome};
+use crate::sinks::{Batch, Entry, Limits, Outcome};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use futures_util::future::join;
@@ -50,7 +50,7 @@ pub(super) async fn store(
     let splitting = async {
         // What was asked goes out first; nearly always all records are wanted.
         tokio::task::yield_now().await;
-        Split::of(batch, entries, 0, layout, &mut outcome)
+        Split::of(batch, entries, 0, (layout, options.notifies), &mut outcome)
     };
     let (guard, mut split) =
         join(begin(client, options, limits, LaneLock::of(batch), &step), splitting).await;
@@ -58,10 +58,11 @@ pub(super) async fn store(
         Guard::All => {}
         Guard::Above(seq) => {
             outcome = Outcome::default();
-            split = Split::of(batch, entries, seq, layout, &mut outcome);
+            split = Split::of(batch, entries, seq, (layout, options.notifies), &mut outcome);
         }
         Guard::RolledBack(lost) => outcome.rolled_back = lost,
     }
+    let notes = if options.notifies { notes(layout, &split, entries) } else { String::new() };
     if split.has_rows() {
         let stored = copy(client, mapped, limits, batch, layout, &split, &mut outcome).await?;
         outcome.duplicates_suppressed += stored;
@@ -70,15 +71,23 @@ pub(super) async fn store(
         let work = runs::store(client, mapped, split.changes);
         within(limits.write, Phase::Copy, work).await?;
     }
-    if layout.notifies && !split.runs.is_empty() {
-        let mut sql = String::new();
-        for run_id in &split.runs {
-            let _ = write!(sql, "NOTIFY \"{CHANNEL_PREFIX}{run_id}\";");
-        }
-        within(limits.write, Phase::Copy, run(client, Phase::Copy, &sql)).await?;
+    if !notes.is_empty() {
+        within(limits.write, Phase::Copy, run(client, Phase::Copy, &notes)).await?;
     }
     within(limits.write, Phase::Commit, run(client, Phase::Commit, "COMMIT")).await?;
     Ok(outcome)
+}
+
+/// What listeners are told: each run once, or of the rows of a table.
+fn notes(layout: &Layout, split: &Split, entries: &[Entry]) -> String {
+    let mut notes = String::new();
+    for run_id in &split.runs {
+        let _ = write!(notes, "NOTIFY \"{CHANNEL_PREFIX}{run_id}\";");
+    }
+    if !layout.has_runs && split.has_rows() {
+        notes.push_str(&notify::sql(&layout.rows.table, entries));
+    }
+    notes
 }
 
 async fn begin(

@@ -30,7 +30,7 @@ impl Split {
         batch: &Batch<'_>,
         entries: &[Entry],
         above: u64,
-        layout: &Layout,
+        (layout, notifies): (&Layout, bool),
         outcome: &mut Outcome,
     ) -> Self {
         let names = Names::of(batch);
@@ -48,7 +48,9 @@ impl Split {
             }
             if layout.has_runs {
                 if let Some(change) = Change::of(&fields.view) {
-                    split.note_run(change.run_id, layout);
+                    if notifies {
+                        split.note_run(change.run_id);
+                    }
                     let key = (change.thing(), change.id);
                     let delta = Delta::of(change);
                     match split.changes.get_mut(&key) {
@@ -57,11 +59,11 @@ impl Split {
                     }
                     continue;
                 }
-                if layout.notifies
+                if notifies
                     && let Some(run_id) =
                         fields.attribute("run_id").and_then(|id| id.as_str()).and_then(parse_uuid)
                 {
-                    split.note_run(run_id, layout);
+                    split.note_run(run_id);
                 }
                 split.has_given_ids |= fields.given_id().is_some();
             }
@@ -70,12 +72,10 @@ impl Split {
         split
     }
 
-    fn note_run(&mut self, id: [u8; 16], layout: &Layout) {
-        if layout.notifies {
-            let mut buffer = [0; 36];
-            format_uuid(&id, &mut buffer);
-            self.runs.insert(String::from_utf8_lossy(&buffer).into_owned());
-        }
+    fn note_run(&mut self, id: [u8; 16]) {
+        let mut buffer = [0; 36];
+        format_uuid(&id, &mut buffer);
+        self.runs.insert(String::from_utf8_lossy(&buffer).into_owned());
     }
 
     pub(super) fn has_rows(&self) -> bool {

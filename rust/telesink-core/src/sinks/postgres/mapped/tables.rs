@@ -165,7 +165,7 @@ async fn find_missing(client: &Client, tables: &[String]) -> Result<Vec<String>,
 }
 
 /// The statements that make telesink's own tables and those of the preset.
-fn ddl(layout: &Layout) -> String {
+pub(in super::super) fn ddl(layout: &Layout) -> String {
     let mut sql = include_str!("ledger.sql").to_owned();
     if layout.has_runs {
         sql.push_str(include_str!("clocks.sql"));
@@ -177,7 +177,7 @@ fn ddl(layout: &Layout) -> String {
 }
 
 /// The name of a table as SQL takes it: with the schema that was given, unless it names one itself.
-fn qualified(prefix: &str, table: &str) -> String {
+pub(in super::super) fn qualified(prefix: &str, table: &str) -> String {
     if table.contains('.') { table.to_owned() } else { format!("{prefix}{table}") }
 }
 

@@ -10,10 +10,14 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 pub(in super::super) struct Layout {
     /// Schema of the table, quoted: the search path may have found it anywhere.
     pub(in super::super) schema: String,
+    /// The table itself, quoted, without its schema.
+    pub(in super::super) name: String,
     /// The server's clock, seconds since the Unix epoch.
     pub(in super::super) now: f64,
     /// Whether the table is made of partitions; somebody may have made a plain one.
     pub(in super::super) is_partitioned: bool,
+    /// Whether its partitions are ranges of the time that was asked for.
+    pub(in super::super) is_by_time: bool,
     /// Those with bounds.
     pub(in super::super) partitions: Vec<Partition>,
     /// The one for all other rows.
@@ -31,6 +35,8 @@ pub(in super::super) struct Partition {
     pub(in super::super) from: f64,
     /// The moment behind the last.
     pub(in super::super) to: f64,
+    /// Whether it is a plain table, from which rows can be taken.
+    pub(in super::super) is_plain: bool,
     /// Rows, as the server estimates them; none if it never looked.
     pub(in super::super) rows: Option<u64>,
 }
@@ -60,15 +66,23 @@ impl Layout {
 
 /// One row for each partition, or a single one without. Partition bounds are read as text, which is UTC and ISO under
 /// these limits; brackets for what regular expressions treat specially, because backslashes are not always plain.
+///
+/// Bounds are times only where the table is divided by time: `{key}` is the column.
 const LOOK: &str = "
-SELECT quote_ident(ns.nspname) AS schema, extract(epoch FROM now()) AS now, logs.relkind AS kind,
+SELECT quote_ident(ns.nspname) AS schema, quote_ident(logs.relname) AS table_name, extract(epoch FROM now()) AS now,
+       logs.relkind AS kind, keys.is_by_time,
        quote_ident(part_ns.nspname) || '.' || quote_ident(part.relname) AS name, part.relname AS shown,
        part.relkind AS part_kind, part.bound = 'DEFAULT' AS is_default,
-       extract(epoch FROM substring(part.bound from 'FROM [(]''([^'']+)''')::timestamptz) AS low,
-       extract(epoch FROM substring(part.bound from 'TO [(]''([^'']+)''')::timestamptz) AS high,
+       CASE WHEN keys.is_by_time
+            THEN extract(epoch FROM substring(part.bound from 'FROM [(]''([^'']+)''')::timestamptz) END AS low,
+       CASE WHEN keys.is_by_time
+            THEN extract(epoch FROM substring(part.bound from 'TO [(]''([^'']+)''')::timestamptz) END AS high,
        part.reltuples AS tuples, CASE WHEN part.bound = 'DEFAULT' THEN pg_relation_size(part.oid) END AS bytes
 FROM pg_class AS logs
 JOIN pg_namespace AS ns ON ns.oid = logs.relnamespace
+CROSS JOIN LATERAL (
+  SELECT coalesce(pg_get_partkeydef(logs.oid) = 'RANGE (' || quote_ident({key}) || ')', false) AS is_by_time
+) AS keys
 LEFT JOIN (
   SELECT inherits.inhparent, class.*, pg_get_expr(class.relpartbound, class.oid) AS bound
   FROM pg_inherits AS inherits JOIN pg_class AS class ON class.oid = inherits.inhrelid
@@ -76,19 +90,22 @@ LEFT JOIN (
 LEFT JOIN pg_namespace AS part_ns ON part_ns.oid = part.relnamespace
 WHERE logs.oid = to_regclass(";
 
-/// Looks at a table, by its quoted name; `None` if there is none.
+/// Looks at a table, by its quoted name, which may be divided by the column `key`; `None` if there is none.
 pub(in super::super) async fn look(
     client: &Client,
     table: &str,
+    key: &str,
     limits: ServerLimits,
 ) -> Result<Option<Layout>, Failure> {
-    let sql = format!("{}{LOOK}{})", limits.sql(), literal(table));
+    let sql = format!("{}{}{})", limits.sql(), LOOK.replace("{key}", &literal(key)), literal(table));
     let answer = run(client, Phase::Schema, &sql).await?;
     let mut layout: Option<Layout> = None;
     for message in &answer {
         let SimpleQueryMessage::Row(row) = message else { continue };
         let layout = layout.get_or_insert_with(|| Layout {
             schema: text(row, "schema").to_owned(),
+            name: text(row, "table_name").to_owned(),
+            is_by_time: text(row, "is_by_time") == "t",
             now: number(row, "now").unwrap_or(0.0),
             is_partitioned: text(row, "kind") == "p",
             partitions: Vec::new(),
@@ -108,6 +125,7 @@ pub(in super::super) async fn look(
                 // MINVALUE, MAXVALUE, or no range at all.
                 from: number(row, "low").unwrap_or(f64::NEG_INFINITY),
                 to: number(row, "high").unwrap_or(f64::INFINITY),
+                is_plain: text(row, "part_kind") == "r",
                 // -1: never looked at. Before Postgres 14 that is 0.
                 rows: number(row, "tuples").filter(|rows| *rows >= 1.0).map(|rows| rows as u64),
             });

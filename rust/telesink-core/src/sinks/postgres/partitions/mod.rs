@@ -24,6 +24,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 pub(super) const LIMITS: ServerLimits =
     ServerLimits { lock: Duration::from_millis(1_200), statement: Duration::from_secs(3) };
 
+/// The column by which telesink's own tables are divided.
+pub(super) const KEY: &str = "ts";
+
 /// Rows of one day that are moved out of the default partition, at most: they are moved at once, within the limit for
 /// a statement. More stay where they are, and are found there.
 const MOVED_ROWS_MAX: u64 = 200_000;
@@ -79,7 +82,7 @@ async fn work(
     // The first day of each table comes first: what is left for the next call is needed later.
     let mut wanted: Vec<(usize, RecordTable, Day)> = Vec::new();
     for table in RecordTable::ALL {
-        let Some(layout) = look(client, names.of(table), LIMITS).await? else { continue };
+        let Some(layout) = look(client, names.of(table), KEY, LIMITS).await? else { continue };
         let is_wanted = table == RecordTable::Logs || written.contains(&table) || layout.is_used();
         if !layout.is_partitioned || !is_wanted {
             continue;
@@ -184,7 +187,7 @@ async fn strays(
 async fn make(client: &Client, names: &Names, table: RecordTable, day: Day) -> Result<Option<u64>, Failure> {
     let bounds = (day.partition(table), day.literal(), day.plus(1).literal());
     let (Some(shown), Some(from), Some(to)) = bounds else { return Ok(None) };
-    let Some(layout) = look(client, names.of(table), LIMITS).await? else { return Ok(None) };
+    let Some(layout) = look(client, names.of(table), KEY, LIMITS).await? else { return Ok(None) };
     let name = format!("{}.{shown}", layout.schema);
     if is_covered(&layout, day) || is_taken(client, &name).await? {
         return Ok(None);

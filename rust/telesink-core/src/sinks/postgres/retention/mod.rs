@@ -3,18 +3,19 @@
 //! The server's clock decides together with ours: whichever is behind, so that a clock that runs ahead deletes nothing.
 
 mod ledger;
+mod rest;
 
 pub(super) use ledger::{sweep_clocks, sweep_ledger};
+use rest::Pages;
+pub(super) use rest::Rest;
 
 use super::failure::{Failure, Phase};
-use super::partitions::{LEAVE_IT, LIMITS, Layout, Partition, look, with_right};
+use super::partitions::{KEY, LEAVE_IT, LIMITS, Layout, Partition, look, with_right};
 use super::schema::{Names, RecordTable, Turn, alone, code_of};
-use super::session::{first_value, rows_touched, run};
+use super::session::run;
+use crate::sinks::prune::{Rule, Rules};
 use std::time::Duration;
 use tokio_postgres::Client;
-
-/// Rows deleted in one transaction, at most.
-pub(super) const CHUNK_ROWS: u64 = 10_000;
 
 /// Pieces of work in one call of [`drop_old`], at most: partitions and chunks of rows. A batch may wait for its end.
 const PIECES_MAX: u64 = 4;
@@ -45,16 +46,15 @@ pub struct Dropped {
     pub is_partial: bool,
 }
 
-/// What is older than the limit.
+/// What is to go from a table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Old {
-    /// The limit itself: the server's seconds since the Unix epoch.
-    pub(super) limit: f64,
-    /// Partitions whose rows are all older, the oldest first.
+    /// Partitions of which all rows are to go, the oldest first.
     pub(super) partitions: Vec<Partition>,
-    /// The table that is no such partition but may hold older rows: the default partition, or a whole table without
-    /// partitions. Quoted and qualified.
-    pub(super) rest: Option<String>,
+    /// What is to go row by row.
+    pub(super) rest: Vec<Rest>,
+    /// Whichever clock is behind, the server's or ours: seconds since the Unix epoch.
+    pub(super) now: f64,
     /// The table itself, quoted and qualified.
     table: String,
 }
@@ -62,32 +62,77 @@ pub(super) struct Old {
 /// What becomes of one piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// It is done: so many rows or partitions are gone. None, if somebody else was faster.
+    /// It is done: so many rows or partitions are gone. None, if somebody else was faster, or what was looked at stays.
     Done(u64),
     /// Somebody else is at it.
     Busy,
 }
 
-/// Looks for what a table holds that is older than `keep`; `None` if there is no such table.
-pub(super) async fn find_old(
-    client: &Client,
-    names: &Names,
-    table: RecordTable,
-    keep: Duration,
-    now_unix_nano: u64,
-) -> Result<Option<Old>, Failure> {
-    let Some(layout) = look(client, names.of(table), LIMITS).await? else { return Ok(None) };
-    let Layout { schema, now, is_partitioned, partitions, default } = layout;
-    let limit = now.min(now_unix_nano as f64 / 1e9) - keep.as_secs_f64();
-    let table = format!("{schema}.{}", table.name());
-    let mut partitions: Vec<_> = partitions.into_iter().filter(|partition| partition.to <= limit).collect();
-    partitions.sort_by(|one, other| one.to.total_cmp(&other.to));
-    let rest = match default {
-        Some(default) if default.is_plain && default.bytes > 0 => Some(default.name),
-        None if !is_partitioned => Some(table.clone()),
-        _ => None,
+/// What is asked of a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// The table, as SQL takes it.
+    pub(super) table: &'a str,
+    /// When a row is from, as SQL.
+    pub(super) time: &'a str,
+    /// The column of that time, by which the table may be divided; empty if there is none.
+    pub(super) key: &'a str,
+    /// Which rows go.
+    pub(super) rules: &'a Rules,
+    /// Our clock, nanoseconds since the Unix epoch.
+    pub(super) now_unix_nano: u64,
+    /// Whether old rows go that will soon go with their partition.
+    pub(super) is_exact: bool,
+}
+
+/// Looks for what is to go from a table; `None` if there is no such table.
+///
+/// Partitions go as a whole if the table is divided by the time that counts, and all of their rows are to go. In those
+/// that are left, rows go one by one.
+pub(super) async fn find_old(client: &Client, wanted: Wanted<'_>) -> Result<Option<Old>, Failure> {
+    let Wanted { table, time, key, rules, now_unix_nano, is_exact } = wanted;
+    let Some(layout) = look(client, table, key, LIMITS).await? else { return Ok(None) };
+    let Layout { schema, name, now, is_by_time, is_partitioned, partitions, default } = layout;
+    let now = now.min(now_unix_nano as f64 / 1e9);
+    let limit = |keep: Duration| now - keep.as_secs_f64();
+    let table = format!("{schema}.{name}");
+    let whole = rules.keep_max.filter(|_| is_by_time).map(limit);
+    let condition = |(policy, keep, which): (usize, Duration, Option<&str>)| {
+        let of_age = format!("{time} < to_timestamp({:.6})", limit(keep));
+        (policy, which.map_or_else(|| of_age.clone(), |which| format!("{which} AND {of_age}")))
     };
-    Ok(Some(Old { limit, partitions, rest, table }))
+    let conditions = |is_wanted: &dyn Fn(&Rule) -> bool| -> Vec<(usize, String)> {
+        let rules = rules.list.iter().filter(|rule| is_wanted(rule));
+        rules.map(|rule| condition((rule.policy, rule.keep, rule.condition.as_deref()))).collect()
+    };
+    let is_plain = rules.list.iter().all(|rule| rule.condition.is_none());
+    let all =
+        Rest { table: table.clone(), conditions: conditions(&|_| true), is_plain, pages: Pages::default() };
+    let (mut gone, mut rest) = (Vec::new(), Vec::new());
+    for partition in partitions {
+        if whole.is_some_and(|limit| partition.to <= limit) {
+            gone.push(partition);
+            continue;
+        }
+        let is_wanted = |rule: &Rule| {
+            let is_soon_gone = !is_exact && rules.keep_max == Some(rule.keep);
+            !is_by_time || (partition.from < limit(rule.keep) && !is_soon_gone)
+        };
+        let conditions = conditions(&is_wanted);
+        if partition.is_plain && !conditions.is_empty() {
+            rest.push(Rest { table: partition.name, conditions, ..all.clone() });
+        }
+    }
+    gone.sort_by(|one, other| one.to.total_cmp(&other.to));
+    match default {
+        Some(default) if default.is_plain && default.bytes > 0 => {
+            rest.push(Rest { table: default.name, ..all });
+        }
+        None if !is_partitioned => rest.push(all),
+        _ => {}
+    }
+    rest.retain(|rest| !rest.conditions.is_empty());
+    Ok(Some(Old { partitions: gone, rest, now, table }))
 }
 
 /// Drops what is older than `keep`, a bounded part of it at once.
@@ -108,9 +153,19 @@ async fn work(
     now_unix_nano: u64,
 ) -> Result<Dropped, Failure> {
     let mut work = Work::default();
+    let list = vec![Rule { policy: 0, keep, condition: None }];
+    let rules = Rules { list, keep_max: Some(keep) };
     for table in RecordTable::ALL {
-        if let Some(old) = find_old(client, names, table, keep, now_unix_nano).await?
-            && !work.drop_from(client, &old).await?
+        let wanted = Wanted {
+            table: names.of(table),
+            time: KEY,
+            key: KEY,
+            rules: &rules,
+            now_unix_nano,
+            is_exact: false,
+        };
+        if let Some(old) = find_old(client, wanted).await?
+            && !work.drop_from(client, old).await?
         {
             return Ok(Dropped { is_partial: true, ..work.dropped });
         }
@@ -130,7 +185,7 @@ struct Work {
 
 impl Work {
     /// Drops what is old in one table. Answers whether nothing is left there.
-    async fn drop_from(&mut self, client: &Client, old: &Old) -> Result<bool, Failure> {
+    async fn drop_from(&mut self, client: &Client, mut old: Old) -> Result<bool, Failure> {
         for partition in &old.partitions {
             if self.pieces == PIECES_MAX {
                 return Ok(false);
@@ -145,19 +200,16 @@ impl Work {
                 Err(failure) => return Err(failure),
             }
         }
-        while old.rest.is_some() {
-            if self.pieces == PIECES_MAX {
-                return Ok(false);
-            }
-            self.pieces += 1;
-            match old.delete_chunk(client).await? {
-                Piece::Done(rows) => {
-                    self.dropped.rows += rows;
-                    if rows < CHUNK_ROWS {
-                        break;
-                    }
+        for rest in &mut old.rest {
+            while !rest.is_done() {
+                if self.pieces == PIECES_MAX {
+                    return Ok(false);
                 }
-                Piece::Busy => return Ok(false),
+                self.pieces += 1;
+                match rest.delete_chunk(client).await? {
+                    Piece::Done(rows) => self.dropped.rows += rows,
+                    Piece::Busy => return Ok(false),
+                }
             }
         }
         Ok(true)
@@ -199,36 +251,6 @@ impl Old {
                 Err(failure) => return Err(failure),
             }
         }
-    }
-
-    /// Deletes some of the old rows that are in no old partition; fewer than a whole chunk are the last.
-    pub(super) async fn delete_chunk(&self, client: &Client) -> Result<Piece, Failure> {
-        let Some(rest) = &self.rest else { return Ok(Piece::Done(0)) };
-        // By address, because there is no key; compared again, because an address can be given anew.
-        let sql = format!(
-            "DELETE FROM ONLY {rest} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ONLY {rest} WHERE {old} LIMIT {CHUNK_ROWS})) \
-             AND {old}",
-            old = self.condition(),
-        );
-        let work = async || Ok(rows_touched(&run(client, Phase::Schema, &sql).await?));
-        match alone(client, Turn::Skip, LIMITS, work).await {
-            Ok(Some(rows)) => Ok(Piece::Done(rows)),
-            Ok(None) => Ok(Piece::Busy),
-            Err(failure) if code_of(&failure) == UNDEFINED_TABLE => Ok(Piece::Done(0)),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// How many old rows there are in no old partition.
-    pub(super) async fn count_rest(&self, client: &Client) -> Result<u64, Failure> {
-        let Some(rest) = &self.rest else { return Ok(0) };
-        let sql = format!("SELECT count(*) FROM ONLY {rest} WHERE {}", self.condition());
-        let answer = run(client, Phase::Schema, &sql).await?;
-        Ok(first_value(&answer).and_then(|text| text.parse().ok()).unwrap_or(0))
-    }
-
-    fn condition(&self) -> String {
-        format!("ts < to_timestamp({:.6})", self.limit)
     }
 }
 

@@ -3,9 +3,11 @@
 //! Every statement leaves alone what is there already, so that the same text makes the tables, mends what is missing and
 //! can be run twice.
 
+use super::super::mapped;
 use super::names::{Names, RecordTable, literal};
 use super::transaction::LOCK_KEY;
 use crate::error::ConfigError;
+use crate::sinks::mapped::Layout;
 use std::fmt::Write;
 
 /// The migrations in order: the first makes version 1.
@@ -14,12 +16,24 @@ const MIGRATIONS: [&str; 2] = [include_str!("version_1.sql"), include_str!("vers
 /// The version of the tables, kept in `telesink_meta`.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The statements that make the tables, as `psql` takes them.
+/// The statements that make telesink's own tables, or those of a preset, as `psql` takes them.
 ///
 /// # Errors
-/// The name of the schema is none.
-pub fn ddl(schema: Option<&str>) -> Result<String, ConfigError> {
+/// The name of the schema is none, or there is no such preset.
+pub fn ddl(schema: Option<&str>, preset: Option<&str>) -> Result<String, ConfigError> {
     let names = Names::new(schema)?;
+    if let Some(preset) = preset {
+        let tables = mapped::ddl(&Layout::preset(preset)?).replace("{prefix}", names.prefix());
+        return Ok(format!(
+            "-- The tables of preset={preset}, for Postgres. They can be run again.\n\
+             BEGIN;\n\
+             SELECT pg_advisory_xact_lock({LOCK_KEY});\n\
+             \n\
+             {}{tables}\
+             COMMIT;\n",
+            make_schema(&names)
+        ));
+    }
     Ok(format!(
         "-- The tables of telesink, version {VERSION}, for Postgres. They can be run again, and bring older tables to\n\
          -- this version.\n\
@@ -111,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_filled_and_json_stays() {
-        let sql = ddl(Some("telemetry")).expect("a schema");
+        let sql = ddl(Some("telemetry"), None).expect("a schema");
 
         assert!(sql.contains("CREATE TABLE IF NOT EXISTS \"telemetry\".telesink_logs ("), "{sql}");
         assert!(sql.contains("DEFAULT '{}'"), "{sql}");
@@ -125,7 +139,7 @@ mod tests {
         for schema in ["{prefix}", "a$$b", "$q$", "x'y", "back\\slash", "$$q$$"] {
             let names = Names::new(Some(schema)).expect("a name");
 
-            let sql = ddl(Some(schema)).expect("a schema");
+            let sql = ddl(Some(schema), None).expect("a schema");
 
             assert!(
                 sql.contains(&format!("CREATE TABLE IF NOT EXISTS {}telesink_meta", names.prefix())),

@@ -8,7 +8,7 @@ use super::lane_lock::LaneLock;
 use super::ledger::{Guard, Step};
 use super::schema::RecordTable;
 use super::session::{Session, rows_touched, run, within};
-use super::{Dedupe, Options};
+use super::{Dedupe, Options, notify};
 use crate::record::id::format_uuid;
 use crate::sinks::{Batch, Entry, Limits, Outcome, Spent};
 use bytes::Bytes;
@@ -81,6 +81,10 @@ pub(super) async fn store(
     // PgBouncer gives the server to somebody else after COMMIT: nothing of ours may be left on it. The messages that
     // forget the statements are sent before.
     drop(copies);
+    if options.notifies && tables.contains(&RecordTable::Logs) {
+        let sql = notify::sql(RecordTable::Logs.name(), entries);
+        within(limits.write, Phase::Copy, run(client, Phase::Copy, &sql)).await?;
+    }
     within(limits.write, Phase::Commit, run(client, Phase::Commit, "COMMIT")).await?;
     Ok(outcome)
 }

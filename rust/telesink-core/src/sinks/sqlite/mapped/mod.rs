@@ -5,7 +5,7 @@ mod describe;
 mod runs;
 mod tables;
 
-pub(super) use tables::{Mapped, prepare};
+pub(super) use tables::{Mapped, ddl as table_ddl, declared, identifier, prepare};
 
 use super::failure::Failure;
 use super::ledger::{Guard, advance};

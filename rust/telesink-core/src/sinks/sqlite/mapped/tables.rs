@@ -4,7 +4,8 @@ use super::super::failure::Failure;
 use super::super::{Options, schema};
 use super::describe;
 use crate::sinks::mapped::chronicle::{CLOCKS, Thing};
-use crate::sinks::mapped::{Bound, Layout, Misfit};
+use crate::sinks::mapped::{Bound, Kind, Layout, Misfit};
+use crate::sinks::prune::{AgedTable, TimeForm};
 use rusqlite::Connection;
 
 /// The tables as they were when the file was opened.
@@ -72,6 +73,33 @@ pub(in super::super) fn prepare(
     Ok(Mapped { insert, bound })
 }
 
+/// The tables of a layout with the form in which each keeps its time.
+///
+/// A table that is not there is a failure that names it.
+pub(in super::super) fn declared(
+    connection: &Connection,
+    layout: &Layout,
+    tables: Vec<AgedTable>,
+) -> Result<Vec<AgedTable>, Failure> {
+    let names: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+    let missing = missing(connection, &names)?;
+    if !missing.is_empty() {
+        let verb = if missing.len() == 1 { "is" } else { "are" };
+        return Err(Failure::Config {
+            message: format!("{} {verb} missing", missing.join(", ")),
+            hint: "name the file that a program with telesink writes".to_owned(),
+        });
+    }
+    let mut declared = tables;
+    for table in declared.iter_mut().filter(|table| table.form == TimeForm::Declared) {
+        let columns = describe::with_times(describe::columns(connection, &table.table)?, &layout.rows);
+        let time = columns.iter().find(|column| identifier(&column.name) == table.time);
+        let is_number = time.is_some_and(|column| column.kind == Some(Kind::Seconds));
+        table.form = if is_number { TimeForm::Seconds } else { TimeForm::Text };
+    }
+    Ok(declared)
+}
+
 fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> Result<Vec<&'t str>, Failure> {
     let mut found = connection.prepare(
         "SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE",
@@ -86,7 +114,7 @@ fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> Result<Vec<&'t st
 }
 
 /// The statements that make telesink's own tables and those of the preset.
-fn ddl(layout: &Layout) -> String {
+pub(in super::super) fn ddl(layout: &Layout) -> String {
     let mut sql = include_str!("ledger.sql").to_owned();
     if layout.has_runs {
         sql.push_str(include_str!("clocks.sql"));
@@ -97,7 +125,8 @@ fn ddl(layout: &Layout) -> String {
     sql
 }
 
-fn identifier(name: &str) -> String {
+/// A name in double quotes.
+pub(in super::super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

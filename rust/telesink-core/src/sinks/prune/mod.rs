@@ -1,20 +1,24 @@
 //! Deleting old records of a destination, outside of any pipeline, piece by piece: whoever asks can show how far it is,
 //! and stop.
 
+mod policy;
+mod table;
+
+pub use policy::{Policy, Retention};
+pub(crate) use policy::{Rule, Rules};
+pub(crate) use table::{AgedTable, TimeForm};
+
 use super::{Limits, postgres, sqlite};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
-use std::time::Duration;
 
 /// What is to be deleted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Scope {
-    /// Records before this moment, nanoseconds since the Unix epoch.
-    pub before_unix_nano: u64,
+    /// Of each policy, the moment before which its records go, nanoseconds since the Unix epoch; none where they stay.
+    pub limits_unix_nano: Vec<Option<u64>>,
     /// Partitions that hold no other records, the oldest first; empty where there are none.
     pub partitions: Vec<OldPartition>,
-    /// Records that are deleted one by one.
-    pub rows: u64,
     /// Whether the space is given back to the file system; if not, it is used for records to come.
     pub gives_back: bool,
 }
@@ -33,7 +37,7 @@ pub struct OldPartition {
 pub enum Piece {
     /// A partition is gone.
     Partition(String),
-    /// So many records are gone.
+    /// So many records are gone; none, where those that were looked at stay.
     Rows(u64),
     /// So many bytes of free space were given back.
     Bytes(u64),
@@ -46,48 +50,48 @@ pub trait Prune: Send {
     /// What is to be deleted, as it was when it was opened.
     fn scope(&self) -> &Scope;
 
+    /// How many records are deleted one by one, by policy. Reads all that may have to go; the database has a minute for
+    /// each table and partition.
+    fn count(&mut self) -> Result<Vec<u64>, WriteError>;
+
     /// Does the next piece; `None` when nothing is left. Waits for others for a limited time only.
     fn step(&mut self) -> Result<Option<Piece>, WriteError>;
 }
 
-/// Which records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Age {
-    /// Older than this.
-    pub older_than: Duration,
-    /// As seen from here, nanoseconds since the Unix epoch.
-    pub now_unix_nano: u64,
-}
-
-impl Age {
-    /// The moment before which records are old.
-    pub(crate) fn limit_unix_nano(self) -> u64 {
-        let age = u64::try_from(self.older_than.as_nanos()).unwrap_or(u64::MAX);
-        self.now_unix_nano.saturating_sub(age)
-    }
-}
-
-/// Opens a destination and looks for records of that age.
-type Opener = Box<dyn FnOnce(Limits, Age) -> Result<Box<dyn Prune>, WriteError> + Send>;
+/// Opens a destination and looks for records that are to go.
+type Opener = Box<dyn FnOnce(Limits, Retention) -> Result<Box<dyn Prune>, WriteError> + Send>;
 
 /// A destination that a DSN names, checked but not opened.
 pub struct PrunePlan {
     /// The target without secrets, for messages.
     pub target: String,
+    /// Whether these are telesink's own tables.
+    pub is_own: bool,
+    tables: Vec<AgedTable>,
     open: Opener,
 }
 
 impl PrunePlan {
     pub(super) fn new(
         target: String,
-        open: impl FnOnce(Limits, Age) -> Result<Box<dyn Prune>, WriteError> + Send + 'static,
+        tables: Vec<AgedTable>,
+        open: impl FnOnce(Limits, Retention) -> Result<Box<dyn Prune>, WriteError> + Send + 'static,
     ) -> Self {
-        Self { target, open: Box::new(open) }
+        let is_own = tables == AgedTable::own();
+        Self { target, is_own, tables, open: Box::new(open) }
+    }
+
+    /// Whether the policies are about tables and columns that there are.
+    ///
+    /// # Errors
+    /// A policy names a table that there is not, or says something about it that no row can fulfil.
+    pub fn check(&self, retention: &Retention) -> Result<(), ConfigError> {
+        retention.check(&self.tables)
     }
 
     /// Opens the destination and looks for what is to be deleted. Deletes nothing.
-    pub fn open(self, limits: Limits, age: Age) -> Result<Box<dyn Prune>, WriteError> {
-        (self.open)(limits, age)
+    pub fn open(self, limits: Limits, retention: Retention) -> Result<Box<dyn Prune>, WriteError> {
+        (self.open)(limits, retention)
     }
 }
 
