@@ -79,7 +79,7 @@ def test_every_command_and_every_option_says_what_it_is_for():
     }  # fmt: skip
     groups = {name: commands[name].commands for name in ("files", "logs", "runs")}
     assert set(groups["files"]) == {"status", "tail", "wipe"}
-    assert set(groups["logs"]) == {"export", "follow", "search", "show", "summary", "view"}
+    assert set(groups["logs"]) == {"delete", "export", "follow", "search", "show", "summary", "view"}
     assert set(groups["runs"]) == {"list", "show"}
     in_groups = [command for group in groups.values() for command in group.values()]
     for command in (*commands.values(), *in_groups):

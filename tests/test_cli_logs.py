@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import random
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from command_line import telesink
+from command_line import running, telesink
 
 from telesink import Pipeline
 
@@ -179,3 +180,36 @@ def test_a_file_whose_last_record_is_gone_is_left_as_it_is(database, tmp_path):
 
     assert (result.returncode, out.read_bytes() == before) == (1, True)
     assert "is not there any more" in result.stderr
+
+
+def test_seed_S0_42_a_record_is_shown_by_the_beginning_of_its_id(database):
+    """S0-42."""
+    ids = sorted(json.loads(line)["id"] for line in lines("view", database, "--json"))
+    unique = next(end for end in range(4, 37) if sum(one.startswith(ids[3][:end]) for one in ids) == 1)
+    assert json.loads(lines("show", database, ids[3][:unique].upper(), "--json")[0])["id"] == ids[3]
+    several = telesink("logs", "show", database, ids[0][:4])
+    assert (several.returncode, "more than one record" in several.stderr) == (2, True)
+
+
+def test_seed_S0_42_records_are_deleted_by_their_ids(database):
+    """S0-42."""
+    ids = [json.loads(line)["id"] for line in lines("view", database, "--json")]
+
+    unsure = telesink("logs", "delete", database, *ids[:2])
+    assert (unsure.returncode, "add -y" in unsure.stderr) == (2, True)
+    assert lines("delete", database, *ids[:2], "-y") == ["deleted 2 records"]
+    again = telesink("logs", "delete", database, *ids[1:3], "-y")
+    assert (again.returncode, again.stdout) == (1, "deleted 1 record\n")
+    assert "1 of them were not there" in again.stderr
+    assert len(lines("view", database)) == 7
+
+
+def test_records_are_followed_until_ctrl_c(database):
+    with running("logs", "follow", database, "--level", "ERROR", "--since", "2026-01-01") as following:
+        following.wait_for("line 5", following.out)
+        with Pipeline(f"sqlite:///{database}") as pipeline:
+            pipeline.enqueue({"body": "not this"})
+            pipeline.enqueue({"body": "and this", "level": "ERROR"})
+        following.wait_for("and this", following.out)
+        assert following.interrupt(signal.SIGINT) in (0, 130)
+    assert not any("not this" in line for line in following.out)

@@ -96,6 +96,68 @@ def test_old_rows_are_deleted_and_younger_ones_stay(database, form):
         assert connection.execute("SELECT DISTINCT body FROM telesink_logs").fetchall() == [("young",)]
 
 
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (("--level", "debug"), ["a.b DEBUG young", "a.b INFO old", "c INFO old"]),
+        (("--logger", "a"), ["a.b DEBUG young", "c DEBUG old", "c INFO old"]),
+        (
+            ("--level", "INFO", "--logger", "c"),
+            ["a.b DEBUG old", "a.b DEBUG young", "a.b INFO old", "c DEBUG old"],
+        ),
+        (
+            ("--table", "spans"),
+            ["a.b DEBUG old", "a.b DEBUG young", "a.b INFO old", "c DEBUG old", "c INFO old"],
+        ),
+    ],
+)
+def test_records_to_delete_are_chosen_by_level_logger_and_table(tmp_path, options, left):
+    path = tmp_path / "app.db"
+    with Pipeline(f"sqlite:///{path}") as pipeline:
+        for logger, level in (("a.b", "DEBUG"), ("a.b", "INFO"), ("c", "DEBUG"), ("c", "INFO")):
+            told = {"body": f"{logger} {level} old", "logger": logger, "level": level}
+            pipeline.enqueue({**told, "time": LONG_AGO})
+        pipeline.enqueue({"body": "a.b DEBUG young", "logger": "a.b", "level": "DEBUG"})
+        assert pipeline.flush(30).complete
+
+    dry, result = prune(path, *options, "--dry-run"), prune(path, *options)
+
+    assert (result.returncode, result.stderr) == (0, "")
+    with Database(path).connection() as connection:
+        found = connection.execute("SELECT body FROM telesink_logs ORDER BY 1").fetchall()
+    assert [body for (body,) in found] == left
+    count = 5 - len(left)
+    assert f"would delete  {count} row" in dry.stdout
+    assert f"deleted     {count} row" in result.stdout
+    assert f", {options[0][2:]} {options[1]}" in result.stdout
+
+
+def test_a_table_that_there_is_not_is_told_with_those_that_there_are(database):
+    result = prune(database.path, "--table", "orders")
+
+    assert result.returncode == 2
+    assert "there is no such table" in result.stderr
+    assert "logs, spans, metrics" in result.stderr
+
+
+def test_tables_of_presets_are_pruned_and_printed(tmp_path):
+    path = tmp_path / "app.db"
+    made = telesink("schema", "--dialect", "sqlite", "--preset", "chronicle")
+    sqlite3.connect(path).executescript(made.stdout)
+    with Pipeline(f"sqlite:///{path}?preset=chronicle&create_schema=false") as pipeline:
+        pipeline.enqueue({"type": "an_event", "time": LONG_AGO})
+        assert pipeline.flush(30).complete
+
+    result = prune(path, "--preset", "chronicle", "--table", "events")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "deleted     1 row\n" in result.stdout
+    wrong = telesink("schema", "--dialect", "postgres", "--preset", "nonsense")
+    assert (wrong.returncode, "use `systemprompt` or `chronicle`" in wrong.stderr) == (2, True)
+    own = telesink("schema", "--dialect", "postgres", "--preset", "systemprompt", "--schema", "audit")
+    assert 'CREATE TABLE IF NOT EXISTS "audit".logs' in own.stdout
+
+
 def test_a_path_may_hold_anything_that_urls_treat_specially(tmp_path):
     database = Database(tmp_path / "a b#c%41?é.db")
     add(database, 1, age_days=31)

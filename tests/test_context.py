@@ -258,6 +258,7 @@ def test_two_pipelines_hide_bound_fields_each_in_its_own_way():
 
 
 def test_values_of_every_type_can_be_bound(recorder):
+    """S0-18."""
     with telesink.context(order=7, share=0.5, gift=True, items=["A7"], nested={"a": None}, nothing=None):
         recorder.logger.info("paid")
 

@@ -167,7 +167,7 @@ def test_two_sinks_of_one_name_are_refused():
     ],
 )
 def test_P21_no_error_shows_a_secret(refused, dsn):
-    """O8"""
+    """S1-19, O8"""
     error = refused(dsn)
 
     assert "hunter2" not in error

@@ -134,6 +134,7 @@ def test_alembic_reads_its_file_in_the_middle_of_a_program(stored, tmp_path):
 
 @pytest.mark.parametrize("first", ["telesink", "uvicorn"])
 def test_uvicorns_own_loggers_are_heard_once_each(first):
+    """S0-41."""
     from uvicorn.config import LOGGING_CONFIG
 
     if first == "telesink":

@@ -42,7 +42,7 @@ def test_the_counters_can_be_read_as_values_as_text_and_as_a_dict(full):
 
 
 def test_records_enqueued_without_a_handle_wait_for_the_first_sink():
-    """S0-6, S0-26: nothing is lost within the bound, and what is beyond it is counted."""
+    """S1-7, S0-6, S0-26: nothing is lost within the bound, and what is beyond it is counted."""
     for number in range(1_100):
         telesink.enqueue({"body": str(number)})
 
@@ -85,7 +85,7 @@ def test_a_record_without_fields_has_an_empty_object(tmp_path, run_python):
 
 
 def test_the_console_may_be_quieter_than_the_database_and_changed_while_it_runs():
-    """S0-28: a start-up that shows only what is wrong is a level that is lowered later."""
+    """S0-33, S0-28: a start-up that shows only what is wrong is a level that is lowered later."""
     with telesink.Pipeline("memory://") as pipeline:
         pipeline.add_sink("null://", name="console", level="WARNING")
         pipeline.enqueue({"body": "starting", "level": "INFO"})

@@ -169,6 +169,9 @@ class Selection:
         changed since the last time.
         """
 
+    def close(self) -> None:
+        """Close it; nothing if it is closed. What is asked then raises ``TelesinkError``."""
+
     def change(self, sql: str) -> int:
         """Run one statement that changes rows, and answer how many.
 

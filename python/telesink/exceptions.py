@@ -42,4 +42,8 @@ class AuthError(TelesinkError):
 
 
 class SchemaError(TelesinkError):
-    """A destination's tables do not fit."""
+    """A destination's tables are missing, or not of the form that is needed.
+
+    Raised by what reads, prunes or looks at a database. A pipeline raises nothing for it: it holds the
+    records and says the same in ``stats().sinks[...].last_error``.
+    """

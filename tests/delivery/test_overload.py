@@ -167,6 +167,7 @@ def test_Q1_memory_grows_by_no_more_than_the_bound_and_a_quarter(busy, record_pr
 
 @pytest.mark.slow
 def test_Q7_what_does_not_fit_is_dropped_counted_and_nobody_waits(busy):
+    """S0-2."""
     print(f"{busy.during['calls']} calls, {busy.during['slow']} of them over 5 ms")
     assert busy.during["calls"] > 0.8 * 20_000 * OUTAGE_SECONDS
     assert list(busy.during["rejected"]) == ["queue_full"]

@@ -168,6 +168,7 @@ def test_an_idle_pipeline_has_one_thread_that_uses_no_processor_time(subjects):
 
 
 def test_shutdown_ends_the_threads_and_takes_nothing_more(subjects):
+    """S0-3, S1-5."""
     subject = subjects.run(
         f"""{INSTALL}
 handler = telesink.install_logging(DSN)

@@ -56,7 +56,7 @@ def test_seed_S0_rows_that_the_table_refuses_are_all_that_is_missing_of_100_000(
 
 @pytest.mark.slow
 def test_seed_S1_rows_that_the_tables_refuse_are_all_that_is_missing_of_100_000(store, tmp_path):
-    """S1 2.6 2."""
+    """S0-43, S1-6, S1 2.6 2."""
     store.script(CHRONICLE[store.name])
     path = tmp_path / "dead.ndjson"
     refused = range(0, COUNT, EVERY)

@@ -157,6 +157,13 @@ def test_a_reader_that_cannot_be_meant_says_what_to_do(store, tmp_path):
         Reader(f"sqlite:///{tmp_path}/none.db")
 
 
+def test_tables_that_are_missing_or_of_another_form_are_an_error_of_their_own(store):
+    store.script("CREATE TABLE telesink_logs (what TEXT)")
+    for dsn in (store.dsn(), store.dsn(preset="systemprompt")):
+        with pytest.raises(telesink.SchemaError, match=r"no such|does not exist"):
+            Reader(dsn).logs()
+
+
 def test_reading_changes_nothing(store):
     with telesink.Pipeline(store.dsn()) as pipeline:
         pipeline.enqueue({"body": "a"})
@@ -216,3 +223,63 @@ def test_times_within_a_second_have_their_order_and_their_bound(store, preset):
     assert bodies(reader.logs()) == ["2", "1", "0"]
     assert bodies(reader.logs(since=NOON + timedelta(milliseconds=1))) == ["2", "1"]
     assert [row.body for row in reader.all_logs(after=reader.logs()[1].id)] == ["2"]
+
+
+def test_letters_of_every_language_are_found_in_any_case(sqlite_store, preset):
+    """In Postgres as the locale of the database has it."""
+    with telesink.Pipeline(sqlite_store.dsn(**preset)) as pipeline:
+        pipeline.enqueue({"body": "ÄRGER in Ελλάδα, 100%_!"})
+        assert pipeline.flush(30).complete
+    reader = Reader(sqlite_store.dsn(**preset))
+
+    for text in ("ärger", "ΕΛΛΆΔΑ", "100%_!"):
+        assert reader.logs(text=text).total == 1
+    assert reader.logs(text="100_%").total == 0
+
+
+def test_a_row_tells_who_took_it_and_when(store):
+    with telesink.Pipeline(store.dsn()) as pipeline:
+        for number in range(2):
+            pipeline.enqueue({"body": str(number), "time": NOON})
+        assert pipeline.flush(30).complete
+    newest, oldest = sorted(Reader(store.dsn()).logs(), key=lambda row: -row.seq)
+
+    assert (newest.seq, oldest.seq, newest.instance) == (2, 1, oldest.instance)
+    assert newest.observed_time - NOON > timedelta(days=1)
+    assert newest.resource["telemetry.sdk.language"] == "python" or newest.resource["service.name"]
+
+
+def test_a_closed_reader_answers_nothing(store):
+    with telesink.Pipeline(store.dsn()) as pipeline:
+        pipeline.enqueue({"body": "a"})
+    with Reader(store.dsn()) as reader:
+        assert reader.logs().total == 1
+    reader.close()
+
+    with pytest.raises(telesink.TelesinkError, match="it is closed"):
+        reader.logs()
+
+
+def test_a_reader_whose_connection_was_ended_connects_again(postgres_store):
+    with telesink.Pipeline(postgres_store.dsn()) as pipeline:
+        pipeline.enqueue({"body": "a"})
+    reader = Reader(postgres_store.dsn())
+    assert reader.logs().total == 1
+    postgres_store.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    assert reader.logs().total == 1
+
+
+def test_a_reader_of_a_file_that_was_replaced_reads_the_new_one(sqlite_store, tmp_path):
+    for name, body in (("app.db", "old"), ("new.db", "new")):
+        with telesink.Pipeline(f"sqlite:///{tmp_path}/{name}") as pipeline:
+            pipeline.enqueue({"body": body})
+    reader = Reader(sqlite_store.dsn())
+    assert bodies(reader.logs()) == ["old"]
+
+    (tmp_path / "new.db").replace(sqlite_store.path)
+
+    assert bodies(reader.logs()) == ["new"]

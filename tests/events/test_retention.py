@@ -280,7 +280,7 @@ def test_tables_of_an_older_events_writer_without_runs_are_named(sqlite_store):
     with telesink.Pipeline(sqlite_store.dsn()) as pipeline:
         pipeline.enqueue({"body": "a"})
 
-    with pytest.raises(telesink.TelesinkError, match="chronicle_events"):
+    with pytest.raises(telesink.SchemaError, match="chronicle_events"):
         Retention(sqlite_store.dsn(preset="chronicle"), [Policy("1 day")]).run()
 
 

@@ -33,7 +33,7 @@ def only(rows):
 
 
 def test_the_eight_entries_end_in_a_run_two_steps_and_two_events(store):
-    """S1 2.7, S1-1, S1-13, S1-14."""
+    """S1-12, S1 2.7, S1-1, S1-13, S1-14."""
     write(store, entries())
 
     assert store.rows("chronicle_runs") == [fixture.run()]
@@ -44,7 +44,7 @@ def test_the_eight_entries_end_in_a_run_two_steps_and_two_events(store):
 @pytest.mark.slow
 @pytest.mark.parametrize("is_flushed", [False, True], ids=["one batch", "a flush after each"])
 def test_every_order_of_the_eight_entries_ends_in_the_same_rows(store, is_flushed):
-    """S1 2.6 7: 40,320 orders, each of a run of its own. A flush parts the entries of a run."""
+    """S1-10, S1 2.6 7: 40,320 orders, each of a run of its own. A flush parts the entries of a run."""
     orders = list(enumerate(permutations(range(8))))
     runs = [[entries(number)[place] for place in order] for number, order in orders]
     if is_flushed:

@@ -76,6 +76,7 @@ def test_seed_S1_24_errors_have_type_and_text(pipeline):
 
 
 def test_a_call_tells_request_response_usage_and_how_long_it_took(pipeline):
+    """S1-21."""
     request = {"messages": [{"role": "user", "content": "my password is 123"}], "api_key": "sk-1"}
     with (
         events.run("chat", to=pipeline) as run,
@@ -199,6 +200,7 @@ def test_log_records_inside_carry_the_ids_of_run_and_step(pipeline):
     ids=lambda event: type(event).__name__,
 )
 def test_every_class_makes_an_event_that_is_taken(pipeline, event):
+    """S1-15."""
     assert events.validate(event.as_event()) == []
     assert pipeline.enqueue(event.as_event())
 

@@ -6,7 +6,7 @@ import telesink
 
 
 def test_seed_S1_3_records_of_one_call_are_in_one_transaction_whatever_others_do(sqlite_store):
-    """S1-3: a batch may be larger than `batch_records_max` for it."""
+    """S1-9, S1-3: a batch may be larger than `batch_records_max` for it."""
     sqlite_store.script(
         "CREATE TABLE audit (what text, batch int);CREATE TABLE batches (number INTEGER PRIMARY KEY);"
     )

@@ -213,6 +213,7 @@ def test_settings_with_a_wrong_value_are_told_with_its_field_and_change_nothing(
 
 
 def test_S4_9_telesinks_own_words_are_no_record_and_reach_no_file(folder, capfd):
+    """S1-8."""
     logger, pipeline = folder.logger("service=shop", retry_initial_seconds=0.01)
     folder.path.mkdir()
     (folder.path / "shop").write_text("in the way")

@@ -25,6 +25,7 @@ def stored():
 
 
 def test_S3_44_spans_nest_and_log_records_inside_carry_their_ids():
+    """S0-40."""
     with telesink.span("outer") as outer:
         with telesink.span("inner", amount=12) as inner:
             logging.getLogger("shop").info("paid")

@@ -162,7 +162,7 @@ def test_the_tables_lie_in_the_schema_that_is_asked_for(database, schema):
 
 
 def test_the_schema_is_declared_and_has_a_version(database, capfd):
-    """S0-44: tables of a later telesink are left alone, and the way out is said."""
+    """S1-20, S0-44: tables of a later telesink are left alone, and the way out is said."""
     make_tables(database)
     assert database.sql("SELECT key, value FROM telesink_meta") == [("version", "2")]
     # What is declared can be declared again.

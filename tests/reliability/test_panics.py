@@ -138,6 +138,7 @@ CALLS = {
     "Selection.layout": lambda: selection.layout,
     "Selection.dialect": lambda: selection.dialect,
     "Selection.prefix": lambda: selection.prefix,
+    "Selection.close": lambda: _native.Selection("sqlite:///app.db", os.getcwd()).close(),
     "Selection.notifies": lambda: selection.notifies,
     "Selection.wait": lambda: selection.wait("a", 0.0),
     "Selection.change": lambda: selection.change("DELETE FROM telesink_logs"),

@@ -9,6 +9,7 @@ import json as json_module
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -36,11 +37,16 @@ class Form(enum.StrEnum):
 
 def as_json(row: LogRow) -> str:
     """A record as a JSON object on one line."""
-    return safe_json({**dataclasses.asdict(row), "time": _time(row)})
+    return safe_json({**dataclasses.asdict(row), **_times(row)})
 
 
-def _time(row: LogRow) -> str:
-    return f"{row.time:%Y-%m-%dT%H:%M:%S.%f}Z"
+def _times(row: LogRow) -> dict[str, str | None]:
+    observed = None if row.observed_time is None else _time(row.observed_time)
+    return {"time": _time(row.time), "observed_time": observed}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def run_export(
@@ -184,7 +190,8 @@ def _write(rows: Iterator[LogRow], form: Form, out: TextIO, *, has_header: bool,
     count = 0
     for count, row in enumerate(rows, 1):
         if form is Form.CSV:
-            cells = {**dataclasses.asdict(row), "time": _time(row), "attributes": safe_json(row.attributes)}
+            mappings = {"attributes": safe_json(row.attributes), "resource": safe_json(row.resource)}
+            cells = {**dataclasses.asdict(row), **_times(row), **mappings}
             texts = [cells[name] for name in _NAMES]
             # A file holds what was stored; a terminal would obey it.
             writer.writerow([escaped(str(text)) for text in texts] if is_terminal else texts)

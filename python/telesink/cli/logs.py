@@ -2,6 +2,7 @@
 
 import dataclasses
 import json as json_module
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,13 +14,16 @@ import typer
 from telesink import TelesinkError
 from telesink.cli import output
 from telesink.cli.export import Form, as_json, run_export
-from telesink.cli.failure import CommandError
+from telesink.cli.failure import USAGE_EXIT_CODE, CommandError
 from telesink.cli.render import escaped, safe_json
 from telesink.cli.runs import moment_of
 from telesink.cli.target import command_error_of, count_of, dsn_of
-from telesink.reading import LogRow, Reader
+from telesink.reading import Editor, LogRow, Reader
 
 Answer = TypeVar("Answer")
+
+#: Characters that the beginning of an id has at least.
+_ID_CHARACTERS_MIN = 4
 
 commands = typer.Typer(
     name="logs",
@@ -104,15 +108,36 @@ def run_follow(dsn: str, *, is_json: bool, **chosen: Any) -> None:
 
 
 def run_show(dsn: str, id: str, *, is_json: bool) -> None:  # noqa: A002 - the column's name
-    """Show the record of an id, or the records of a trace."""
+    """Show the record of an id, the records of a trace, or the record whose id begins so."""
     reader = reader_of(dsn)
     one = _told(lambda: reader.log(id) or reader.log(id.lower()))
     rows = [one] if one else _told(lambda: list(reader.all_logs(trace_id=id)))
+    if not rows and len(id) >= _ID_CHARACTERS_MIN:
+        ids = _told(lambda: reader.log_ids(id))
+        if len(ids) > 1:
+            message = f"more than one record has an id that begins with {escaped(id)}"
+            raise CommandError(message, hint="give more of it", exit_code=USAGE_EXIT_CODE)
+        found = _told(lambda: [reader.log(one) for one in ids])
+        rows = [row for row in found if row]
     if not rows:
         message = f"there is neither a record nor a trace {escaped(id)}"
         raise CommandError(message, hint="`telesink logs view --json` shows the ids of those that are there")
     for row in rows:
         print(as_json(row) if is_json else line_of(row))
+
+
+def run_delete(dsn: str, ids: list[str], *, is_sure: bool) -> None:
+    """Delete the records of these ids."""
+    if not is_sure:
+        if not sys.stdin.isatty():
+            message = f"{count_of(len(ids), 'record')} would be deleted"
+            raise CommandError(message, hint="add -y to delete them", exit_code=USAGE_EXIT_CODE)
+        typer.confirm(f"Delete {count_of(len(ids), 'record')}?", abort=True, err=True)
+    deleted = _told(lambda: Editor(dsn_of(dsn)).delete_many(ids))
+    print(f"deleted {count_of(deleted, 'record')}")
+    if deleted < len(set(ids)):
+        message = f"{len(set(ids)) - deleted} of them were not there"
+        raise CommandError(message, hint="`telesink logs view --json` shows the ids of those that are there")
 
 
 def run_summary(dsn: str, *, is_json: bool, **chosen: Any) -> None:
@@ -199,7 +224,12 @@ def search(
 def show(
     dsn: LogsDsn,
     id: Annotated[  # noqa: A002 - the column's name
-        str, typer.Argument(metavar="ID", help="The id of a record, or of a trace.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The id of a record or the beginning of it, or the id of a trace.",
+            show_default=False,
+        ),
     ],
     json: Json = False,
 ) -> None:
@@ -209,6 +239,21 @@ def show(
     """
     output.end_with_reader()
     run_show(dsn, id, is_json=json)
+
+
+@commands.command()
+def delete(
+    dsn: LogsDsn,
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="The whole ids of records.", show_default=False)
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete log records by their ids. What is older than some age: `telesink prune`.
+
+    Example: telesink logs delete app.db 0197a6d2-4d20-7d3f-9d60-6cbb0e7e4bd9
+    """
+    run_delete(dsn, ids, is_sure=yes)
 
 
 @commands.command()

@@ -65,6 +65,7 @@ class Following:
         self._logs = logs
         self._dialect = dialect
         self._where = conditions(logs, dialect, **chosen)
+        self._prefix = native.prefix
         self._table = f"{native.prefix}{logs.table}"
         self._channel = f"telesink:{logs.table}" if native.notifies else ""
         #: Of SQLite: the last row that was looked at.
@@ -117,9 +118,9 @@ class Following:
         self._row = min(self._row, last)
         while self._row < last:
             where = where_of([*self._where, f"rowid > {self._row}", f"rowid <= {last}"])
+            asked = columns(self._logs, self._dialect, self._prefix)
             rows = self._ask(
-                f"SELECT {columns(self._logs, self._dialect)}, rowid AS number FROM {self._table}{where}"
-                f" ORDER BY rowid LIMIT {_AT_ONCE}"
+                f"SELECT {asked}, rowid AS number FROM {self._table}{where} ORDER BY rowid LIMIT {_AT_ONCE}"
             )
             is_all = len(rows) < _AT_ONCE
             self._row = last if is_all else int(rows[-1]["number"] or 0)
@@ -140,7 +141,7 @@ class Following:
 
     def _look(self, start: datetime) -> Iterator[Cells]:
         logs, dialect = self._logs, self._dialect
-        ask = f"SELECT {columns(logs, dialect)} FROM {self._table}"
+        ask = f"SELECT {columns(logs, dialect, self._prefix)} FROM {self._table}"
         of_age = f"{logs.time} >= {dialect.moment(start, logs.form)}"
         order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
         last: Cells | None = None

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from telesink.reading._rows import LogRow
-from telesink.reading._sql import Dialect, aware, moment
+from telesink.reading._sql import Dialect, aware, moment, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,23 +38,35 @@ class Logs(NamedTuple):
     attributes: str
     #: What a row has beside, as it is.
     others: tuple[str, ...] = ()
+    #: When telesink took the record.
+    observed: str = ""
     attribution: tuple[str, ...] = ()
 
 
 OWN = Logs(
     *("telesink_logs", "ts", "nanos", "row_id", "logger", "body", "attributes"),
-    ("severity", "service", "event_name", "span_id"),
+    ("severity", "service", "event_name", "span_id", "seq"),
+    "observed_ts",
 )
 OWN_IN_POSTGRES = OWN._replace(order="ts")
 SYSTEMPROMPT = Logs(
     *("logs", "timestamp", "text", "timestamp", "module", "message", "metadata"),
-    (),
-    ("user_id", "session_id", "task_id", "context_id", "client_id"),
+    attribution=("user_id", "session_id", "task_id", "context_id", "client_id"),
 )
 
 
-def columns(logs: Logs, dialect: Dialect) -> str:
-    """What is asked for."""
+def columns(logs: Logs, dialect: Dialect, prefix: str) -> str:
+    """What is asked for. `prefix` stands in front of the names of tables."""
+    of_own: list[str] = []
+    if logs.observed:
+        of_program = dialect.text("attributes")
+        # A program that is not known any more is none.
+        program = f"SELECT {of_program} FROM {prefix}telesink_resources AS programs"  # noqa: S608 - see above
+        of_own = [
+            f"{dialect.micros(logs.observed, logs.form)} AS observed",
+            f"{dialect.text('instance')} AS instance",
+            f"({program} WHERE programs.id = resource_id) AS resource",
+        ]
     return ", ".join(
         [
             f"{dialect.text('id')} AS id",
@@ -68,6 +80,7 @@ def columns(logs: Logs, dialect: Dialect) -> str:
             f"{dialect.text(logs.order)} AS place",
             *logs.others,
             *logs.attribution,
+            *of_own,
         ]
     )
 
@@ -142,8 +155,16 @@ def row_of(cells: Cells, logs: Logs) -> LogRow:
         or SEVERITIES.get((cells["level"] or "").upper(), SEVERITIES["INFO"]),
         service=cells.get("service"),
         event_name=cells.get("event_name"),
+        observed_time=moment_of(cells.get("observed")),
+        instance=cells.get("instance"),
+        seq=_number(cells.get("seq")),
+        resource=mapping_of(cells.get("resource"), "resource"),
         attributes=attributes,
     )
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
 
 
 def json_of(text: str | None) -> Any:

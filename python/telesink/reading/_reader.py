@@ -32,6 +32,7 @@ from telesink.reading._sql import Dialect, aware, moment_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from typing import Self
 
 #: Rows on a page unless it says otherwise, and at most.
 PER_PAGE = 100
@@ -52,7 +53,8 @@ class Reader:
     :raises ConfigError: the DSN is wrong, or names a sink that cannot be read.
     :raises TelesinkError: the database is not to be had.
 
-    A reader is for one thread at a time.
+    A reader is for one thread at a time, and closed by `close` or at the end of a ``with`` block. Should the
+    connection be lost, or the file be replaced, the next question opens it again.
 
     >>> import telesink
     >>> from telesink.reading import Reader
@@ -71,6 +73,16 @@ class Reader:
         self._prefix = self._native.prefix
         self._layout = self._native.layout
         self._runs = RunTables(self._ask, self._dialect, self._prefix)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; nothing if that is done. What is asked then raises `TelesinkError`."""
+        self._native.close()
 
     def logs(
         self,
@@ -110,9 +122,8 @@ class Reader:
         """The log record of that id; None if there is none."""
         logs = self._logs()
         where = self._dialect.is_id("id", str(id), is_uuid=logs is OWN_IN_POSTGRES)
-        rows = self._ask(
-            f"SELECT {columns(logs, self._dialect)} FROM {self._prefix}{logs.table} WHERE {where} LIMIT 1"
-        )
+        asked = columns(logs, self._dialect, self._prefix)
+        rows = self._ask(f"SELECT {asked} FROM {self._prefix}{logs.table} WHERE {where} LIMIT 1")
         return row_of(rows[0], logs) if rows else None
 
     def all_logs(self, *, after: str | None = None, **chosen: Any) -> Iterator[LogRow]:
@@ -125,7 +136,7 @@ class Reader:
         """
         logs, dialect = self._logs(), self._dialect
         where = conditions(logs, dialect, **chosen)
-        ask = f"SELECT {columns(logs, dialect)} FROM {self._prefix}{logs.table}"
+        ask = f"SELECT {columns(logs, dialect, self._prefix)} FROM {self._prefix}{logs.table}"
         order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
         last: Cells | None = None
         if after is not None:
@@ -255,16 +266,19 @@ class Reader:
         return changes_of(self._native, str(id), lambda: tree(str(id)), poll_seconds, idle_seconds_max)
 
     def run_ids(self, start: str) -> list[str]:
-        """The ids that begin so, two at most: enough to know whether one is meant."""
+        """The ids of runs that begin so, two at most: enough to know whether one is meant."""
         self._expect_runs()
-        begins = self._dialect.literal(start.lower())
+        return self._ids("chronicle_runs", start)
+
+    def log_ids(self, start: str) -> list[str]:
+        """The ids of log records that begin so, two at most: enough to know whether one is meant."""
+        return self._ids(self._logs().table, start)
+
+    def _ids(self, table: str, start: str) -> list[str]:
         column = self._dialect.text("id")
-        table = f"{self._prefix}chronicle_runs"
-        where = f"substr({column}, 1, {len(start)}) = {begins}"
-        return [
-            cells["id"] or ""
-            for cells in self._ask(f"SELECT {column} AS id FROM {table} WHERE {where} LIMIT 2")
-        ]
+        where = f"substr({column}, 1, {len(start)}) = {self._dialect.literal(start.lower())}"
+        found = self._ask(f"SELECT {column} AS id FROM {self._prefix}{table} WHERE {where} LIMIT 2")
+        return [cells["id"] or "" for cells in found]
 
     def _logs(self) -> Logs:
         if self._layout == "chronicle":
@@ -276,7 +290,7 @@ class Reader:
 
     def _log_page(self, where: list[str], page: int, per_page: int) -> Page[LogRow]:
         logs = self._logs()
-        sql = f"SELECT {columns(logs, self._dialect)} FROM {self._prefix}{logs.table}"
+        sql = f"SELECT {columns(logs, self._dialect, self._prefix)} FROM {self._prefix}{logs.table}"
         order = f"{logs.order} DESC, id DESC"
         rows, total = self._page(sql, logs.table, where, order, page, per_page)
         return Page([row_of(row, logs) for row in rows], total=total, page=page, per_page=per_page)

@@ -58,7 +58,11 @@ class LogRow:
     :ivar body: what.
     :ivar trace_id: 32 hexadecimal digits; of ``preset=systemprompt`` whatever stands there.
     :ivar severity: OpenTelemetry's number of the level, 1 to 24; 9 (INFO) where the level is no name of it.
-    :ivar span_id: None in ``preset=systemprompt``, as are the service and the name of an event.
+    :ivar span_id: None in ``preset=systemprompt``, as are the service, the name of an event and all below but
+        the attributes.
+    :ivar observed_time: when telesink took it.
+    :ivar instance: the pipeline in a process that took it, and `seq` its number there: holes are losses.
+    :ivar resource: what the program says about itself; empty in ``preset=systemprompt``.
     :ivar attributes: everything else; of ``preset=systemprompt`` also the attribution.
     """
 
@@ -73,6 +77,10 @@ class LogRow:
     service: str | None
     event_name: str | None
     attributes: dict[str, Any]
+    observed_time: datetime | None = None
+    instance: str | None = None
+    seq: int | None = None
+    resource: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,9 +29,11 @@ class Dialect:
 
     def contains(self, column: str, text: str) -> str:
         """Whether a column holds a text, in any case; its wildcards are characters like others."""
+        if not self.is_postgres:
+            # Its own LIKE knows the letters of ASCII only.
+            return f"telesink_contains({column}, {self.literal(text)})"
         escaped = "".join(f"!{character}" if character in "!%_" else character for character in text)
-        word = "ILIKE" if self.is_postgres else "LIKE"
-        return f"{column} {word} {self.literal(f'%{escaped}%')} ESCAPE '!'"
+        return f"{column} ILIKE {self.literal(f'%{escaped}%')} ESCAPE '!'"
 
     def micros(self, column: str, form: str) -> str:
         """A time as microseconds since 1970.

@@ -56,6 +56,8 @@ pub struct WriteError {
     pub is_unresolved: bool,
     /// Whether nothing can mend it as long as this process lives.
     pub is_lasting: bool,
+    /// Whether the tables are at fault: missing, or not of the form that is needed.
+    pub is_about_tables: bool,
 }
 
 impl WriteError {
@@ -76,7 +78,17 @@ impl WriteError {
 
     fn new(kind: WriteErrorKind, message: String, hint: String) -> Self {
         let (code, detail) = (String::new(), String::new());
-        Self { kind, message, hint, code, detail, retry_after: None, is_unresolved: false, is_lasting: false }
+        Self {
+            kind,
+            message,
+            hint,
+            code,
+            detail,
+            retry_after: None,
+            is_unresolved: false,
+            is_lasting: false,
+            is_about_tables: false,
+        }
     }
 
     /// The same error, to be tried again after `delay`.
@@ -97,6 +109,13 @@ impl WriteError {
     #[must_use]
     pub fn lasting(mut self) -> Self {
         self.is_lasting = true;
+        self
+    }
+
+    /// The same error where the tables are at fault, if they are.
+    #[must_use]
+    pub fn about_tables(mut self, are_they: bool) -> Self {
+        self.is_about_tables = are_they;
         self
     }
 

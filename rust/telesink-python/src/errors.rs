@@ -7,6 +7,7 @@ use telesink_core::error::{ConfigError, WriteError, WriteErrorKind};
 static CONFIG_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static BASE_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static AUTH_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static SCHEMA_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static CONNECT_ERROR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// A `telesink.ConfigError` with its hint.
@@ -14,8 +15,12 @@ pub(crate) fn config_error(py: Python<'_>, error: &ConfigError) -> PyErr {
     make(py, &CONFIG_ERROR, "ConfigError", &error.message, &error.hint)
 }
 
-/// A `telesink.TelesinkError` with its hint: a destination that was asked directly said no.
+/// A `telesink.TelesinkError` with its hint: a destination that was asked directly said no. A `SchemaError`, if its
+/// tables do not fit.
 pub(crate) fn write_error(py: Python<'_>, error: &WriteError) -> PyErr {
+    if error.is_about_tables {
+        return make(py, &SCHEMA_ERROR, "SchemaError", &error.message, &error.hint);
+    }
     make(py, &BASE_ERROR, "TelesinkError", &error.message, &error.hint)
 }
 

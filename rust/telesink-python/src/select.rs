@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use telesink_core::dsn::Dsn;
-use telesink_core::error::ConfigError;
+use telesink_core::error::{ConfigError, WriteError};
 use telesink_core::settings::Settings;
 use telesink_core::sinks::select::{self, Answer, Change, Select, SelectPlan};
 
@@ -27,6 +27,7 @@ pub(crate) struct Selection {
 enum Opened {
     ToRead(Box<dyn Select>),
     ToChange(Box<dyn Change>),
+    Closed(Nobody),
 }
 
 /// Names of columns, and rows of texts.
@@ -114,6 +115,14 @@ impl Selection {
         })
     }
 
+    /// Closes it; nothing if it is closed.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        edge("Selection.close", || {
+            py.detach(|| *self.lock() = Opened::Closed(Nobody));
+            Ok(())
+        })
+    }
+
     /// Runs one statement that changes rows, the interpreter released, and answers how many. Raises `ConfigError` if it
     /// was not opened for that.
     fn change(&self, py: Python<'_>, sql: &str) -> PyResult<u64> {
@@ -121,6 +130,7 @@ impl Selection {
             let changed = py.detach(|| match &mut *self.lock() {
                 Opened::ToChange(opened) => Some(opened.change(sql)),
                 Opened::ToRead(_) => None,
+                Opened::Closed(_) => Some(Err(closed())),
             });
             let changed = changed.ok_or_else(|| {
                 errors::config_error(
@@ -131,6 +141,23 @@ impl Selection {
             changed.map_err(|error| errors::write_error(py, &error))
         })
     }
+}
+
+/// Whoever was closed answers nothing.
+struct Nobody;
+
+impl Select for Nobody {
+    fn ask(&mut self, _: &str) -> Result<Answer, WriteError> {
+        Err(closed())
+    }
+
+    fn wait(&mut self, _: &str, _: Duration) -> Result<Vec<String>, WriteError> {
+        Err(closed())
+    }
+}
+
+fn closed() -> WriteError {
+    WriteError::hold("it is closed", "open another one")
 }
 
 /// Longest wait at once: Ctrl+C has to be noticed in between.
@@ -147,6 +174,7 @@ impl Opened {
         match self {
             Self::ToRead(opened) => &mut **opened,
             Self::ToChange(opened) => &mut **opened,
+            Self::Closed(nobody) => nobody,
         }
     }
 }

@@ -55,6 +55,7 @@ fn names(prefix: &str, numbers: std::ops::RangeInclusive<usize>) -> Vec<String> 
 
 #[test]
 fn drop_newest_refuses_new_records_and_keeps_the_last_tenth_for_errors() {
+    // S0-1.
     let Plugged { pipeline, script, gate } = plugged(WhenFull::DropNewest);
 
     offer_all(&pipeline, names("i", 1..=8));

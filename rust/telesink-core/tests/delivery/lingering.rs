@@ -18,6 +18,7 @@ fn urgent(body: &str) -> Record {
 
 #[test]
 fn a_batch_is_written_when_it_is_full() {
+    // S0-8, S1-2.
     let script = Script::storing();
     let pipeline = pipeline(script.plan(), batches_of(10));
 
@@ -43,6 +44,7 @@ fn a_record_waits_for_others_no_longer_than_the_linger() {
 
 #[test]
 fn later_records_do_not_put_the_deadline_off() {
+    // S1-4.
     let linger = Duration::from_millis(60);
     let script = Script::storing();
     // No batch gets full within the limit of this test.

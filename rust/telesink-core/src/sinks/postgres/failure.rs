@@ -200,6 +200,7 @@ impl Failure {
 
     /// What the lane is to do, in words for people. `target` is masked.
     pub(super) fn judge(self, target: &str) -> WriteError {
+        let is_about_tables = self.is_about_tables();
         let words = self.phase.words();
         let text = |cause: &str| format!("{target}: while {words}: {cause}");
         let retry = |cause: &str, hint: &str| WriteError::retry(text(cause)).with_hint(hint);
@@ -244,9 +245,22 @@ impl Failure {
             ),
             Cause::Config { message, hint } => hold(&clip(message), hint),
         };
+        let error = error.about_tables(is_about_tables);
         if self.is_unresolved() { error.unresolved() } else { error }
     }
+
+    /// Whether tables are missing, or not of the form that is needed.
+    fn is_about_tables(&self) -> bool {
+        match &self.cause {
+            Cause::Answer(answer) => MISFITS.contains(&answer.code.as_str()),
+            Cause::Config { .. } => self.phase == Phase::Schema,
+            _ => false,
+        }
+    }
 }
+
+/// SQLSTATE of what names a table, column or schema that there is not, or compares a column with what it cannot hold.
+const MISFITS: [&str; 5] = ["42P01", "42703", "3F000", "42804", "42883"];
 
 /// Whether the resolver could not do its work, in the words of glibc or musl.
 fn is_temporary(text: &str) -> bool {

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 
 struct TableSelect {
+    options: Arc<Options>,
+    limits: Limits,
     maintenance: Maintenance,
     limit: Duration,
     /// The channel that is heard.
@@ -20,13 +22,25 @@ struct TableSelect {
 
 /// Connects.
 pub(super) fn open(options: Options, limits: Limits) -> Result<Box<dyn Change>, WriteError> {
-    let maintenance = Maintenance::open(Arc::new(options), limits)?;
-    Ok(Box::new(TableSelect { maintenance, limit: limits.write, channel: None }))
+    let options = Arc::new(options);
+    let maintenance = Maintenance::open(Arc::clone(&options), limits)?;
+    let limit = limits.write;
+    Ok(Box::new(TableSelect { options, limits, maintenance, limit, channel: None }))
 }
 
 impl TableSelect {
+    /// Connects again, if the connection is gone.
+    fn look(&mut self) -> Result<(), WriteError> {
+        if self.maintenance.connected.client.is_closed() {
+            self.maintenance = Maintenance::open(Arc::clone(&self.options), self.limits)?;
+            self.channel = None;
+        }
+        Ok(())
+    }
+
     /// Runs statements in a transaction of their own, which ends whatever becomes of them.
-    fn transaction(&self, kind: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, WriteError> {
+    fn transaction(&mut self, kind: &str, sql: &str) -> Result<Vec<SimpleQueryMessage>, WriteError> {
+        self.look()?;
         let limit = self.limit.as_millis().clamp(1, i32::MAX as u128);
         let sql = format!(
             "BEGIN ISOLATION LEVEL {kind};SET LOCAL statement_timeout = {limit};\
@@ -55,10 +69,17 @@ impl TableSelect {
 
 impl Select for TableSelect {
     fn ask(&mut self, sql: &str) -> Result<Answer, WriteError> {
-        self.transaction("REPEATABLE READ READ ONLY", sql).map(|messages| table(&messages))
+        let kind = "REPEATABLE READ READ ONLY";
+        let mut answer = self.transaction(kind, sql);
+        if answer.is_err() && self.maintenance.connected.client.is_closed() {
+            // An idle connection that somebody has ended; to ask again changes nothing.
+            answer = self.transaction(kind, sql);
+        }
+        answer.map(|messages| table(&messages))
     }
 
     fn wait(&mut self, channel: &str, limit: Duration) -> Result<Vec<String>, WriteError> {
+        self.look()?;
         if self.channel.as_deref() != Some(channel) {
             self.listen(channel)?;
             return Ok(Vec::new());

@@ -26,8 +26,15 @@ pub(super) enum Failure {
     },
     /// This process was forked while the library was in use, and can never use it.
     UnsoundFork,
-    /// The file is fine but does not hold what telesink needs.
+    /// The file cannot be used as it is.
     Config {
+        /// What was found.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The file is fine but does not hold the tables that telesink needs.
+    Tables {
         /// What was found.
         message: String,
         /// What to do.
@@ -55,14 +62,14 @@ impl Failure {
     }
 
     pub(super) fn newer_schema(version: i64) -> Self {
-        Failure::Config {
+        Failure::Tables {
             message: format!("the tables have version {version}, this telesink knows {}", super::VERSION),
             hint: "upgrade telesink, or choose another file".to_owned(),
         }
     }
 
     pub(super) fn older_schema(version: i64) -> Self {
-        Failure::Config {
+        Failure::Tables {
             message: format!(
                 "the tables have version {version}, not {}, and create_schema=false",
                 super::VERSION
@@ -72,7 +79,7 @@ impl Failure {
     }
 
     pub(super) fn missing_schema() -> Self {
-        Failure::Config {
+        Failure::Tables {
             message: "the telesink tables are missing and create_schema=false".to_owned(),
             hint: "create them with the documented DDL, or leave create_schema on".to_owned(),
         }
@@ -86,7 +93,7 @@ impl Failure {
     }
 
     pub(super) fn no_tables() -> Self {
-        Failure::Config {
+        Failure::Tables {
             message: "the telesink tables are not there".to_owned(),
             hint: "name the file that a program with telesink writes".to_owned(),
         }
@@ -100,7 +107,7 @@ impl Failure {
     }
 
     pub(super) fn everything_refused(reason: &str) -> Self {
-        Failure::Config {
+        Failure::Tables {
             message: format!("every record is refused: {reason}"),
             hint: "compare the table with the documented one; a constraint or column was added".to_owned(),
         }
@@ -139,7 +146,7 @@ impl Failure {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
             ),
-            Failure::Config { .. } | Failure::UnsoundFork => false,
+            Failure::Config { .. } | Failure::Tables { .. } | Failure::UnsoundFork => false,
             Failure::Unfit { .. } => true,
         }
     }
@@ -151,6 +158,11 @@ impl Failure {
         let (error, is_commit) = match self {
             Failure::Config { message, hint } => {
                 return WriteError::hold(format!("{target}: {message}"), hint).after(PROBE);
+            }
+            Failure::Tables { message, hint } => {
+                return WriteError::hold(format!("{target}: {message}"), hint)
+                    .after(PROBE)
+                    .about_tables(true);
             }
             Failure::UnsoundFork => {
                 let text = format!(
@@ -196,7 +208,10 @@ impl Failure {
                 | ErrorCode::PermissionDenied
                 | ErrorCode::AuthorizationForStatementDenied,
             ) => hold("the file or its folder is not writable for this user; change its owner or mode"),
-            _ => hold("compare the tables with the documented ones"),
+            _ => {
+                let is_missing = text.contains("no such table") || text.contains("no such column");
+                hold("compare the tables with the documented ones").about_tables(is_missing)
+            }
         }
     }
 }

@@ -3,9 +3,11 @@
 use super::Options;
 use super::failure::Failure;
 use super::inspect::read_only;
+use super::moved::{FileIdentity, identities};
 use crate::error::WriteError;
 use crate::sinks::Limits;
 use crate::sinks::select::{Access, Answer, Change, Select};
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::time::{Duration, Instant};
@@ -18,7 +20,10 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 struct FileSelect {
     options: Options,
+    access: Access,
     connection: Connection,
+    /// Of the file that is open.
+    identity: Option<FileIdentity>,
     limit: Duration,
     /// The file's number of changes by others, as it was at the last look.
     seen: Option<i64>,
@@ -26,17 +31,32 @@ struct FileSelect {
 
 /// Opens the file.
 pub(super) fn open(options: Options, limits: Limits, access: Access) -> Result<Box<dyn Change>, WriteError> {
-    if !options.path.exists() {
-        return Err(Failure::no_file().judge(&options));
-    }
-    let opened = match access {
-        Access::Read => read_only(&options.path),
-        Access::Change => writable(&options),
-    };
-    match opened {
-        Ok(connection) => Ok(Box::new(FileSelect { options, connection, limit: limits.write, seen: None })),
+    match connect(&options, access) {
+        Ok((connection, identity)) => {
+            let limit = limits.write;
+            Ok(Box::new(FileSelect { options, access, connection, identity, limit, seen: None }))
+        }
         Err(failure) => Err(failure.judge(&options)),
     }
+}
+
+fn connect(options: &Options, access: Access) -> Result<(Connection, Option<FileIdentity>), Failure> {
+    if !options.path.exists() {
+        return Err(Failure::no_file());
+    }
+    let [identity, _] = identities(&options.path);
+    let connection = match access {
+        Access::Read => read_only(&options.path),
+        Access::Change => writable(options),
+    }?;
+    // What `LIKE` does for letters of ASCII, for all.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("telesink_contains", 2, flags, |values| {
+        let text = |place: usize| Ok::<_, rusqlite::Error>(values.get_raw(place).as_str_or_null()?);
+        let (Some(text), Some(part)) = (text(0)?, text(1)?) else { return Ok(false) };
+        Ok(text.to_lowercase().contains(&part.to_lowercase()))
+    })?;
+    Ok((connection, identity))
 }
 
 fn writable(options: &Options) -> Result<Connection, Failure> {
@@ -49,8 +69,21 @@ fn writable(options: &Options) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
+impl FileSelect {
+    /// Opens the file that has the name now, if that is another one.
+    fn look(&mut self) -> Result<(), WriteError> {
+        let [identity, _] = identities(&self.options.path);
+        if identity != self.identity {
+            let opened = connect(&self.options, self.access);
+            (self.connection, self.identity) = opened.map_err(|failure| failure.judge(&self.options))?;
+        }
+        Ok(())
+    }
+}
+
 impl Select for FileSelect {
     fn ask(&mut self, sql: &str) -> Result<Answer, WriteError> {
+        self.look()?;
         let end = crate::clock::monotonic() + self.limit;
         let answered = limited(&mut self.connection, Some(end)).and_then(|()| ask(&self.connection, sql));
         let ended = limited(&mut self.connection, None);
@@ -67,6 +100,7 @@ impl Select for FileSelect {
 
 impl Change for FileSelect {
     fn change(&mut self, sql: &str) -> Result<u64, WriteError> {
+        self.look()?;
         let end = crate::clock::monotonic() + self.limit;
         let changed =
             limited(&mut self.connection, Some(end)).and_then(|()| change(&mut self.connection, sql));

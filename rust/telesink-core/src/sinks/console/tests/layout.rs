@@ -102,6 +102,7 @@ fn json_is_one_object_with_all_digits_of_the_time_and_all_attributes() {
 
 #[test]
 fn nothing_in_a_record_adds_a_line_or_reaches_the_terminal_raw() {
+    // S0-25.
     let evil = "a\nb\x1b[2J\u{9b}31m\u{2028}\u{202e}";
     let hostile = record(1, 20, evil, evil, &[(evil, Scalar::Str(evil)), ("b", Scalar::Bytes(&[27, 10]))]);
 

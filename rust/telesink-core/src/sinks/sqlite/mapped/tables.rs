@@ -42,7 +42,7 @@ pub(in super::super) fn prepare(
         } else {
             "create them, or leave create_schema on"
         };
-        return Err(Failure::Config {
+        return Err(Failure::Tables {
             message: format!("{} {verb} missing", missing.join(", ")),
             hint: hint.to_owned(),
         });
@@ -85,7 +85,7 @@ pub(in super::super) fn declared(
     let missing = missing(connection, &names)?;
     if !missing.is_empty() {
         let verb = if missing.len() == 1 { "is" } else { "are" };
-        return Err(Failure::Config {
+        return Err(Failure::Tables {
             message: format!("{} {verb} missing", missing.join(", ")),
             hint: "name the file that a program with telesink writes".to_owned(),
         });
@@ -131,5 +131,5 @@ pub(in super::super) fn identifier(name: &str) -> String {
 }
 
 fn misfit(misfit: Misfit) -> Failure {
-    Failure::Config { message: misfit.message, hint: misfit.hint }
+    Failure::Tables { message: misfit.message, hint: misfit.hint }
 }
