@@ -59,7 +59,7 @@ def test_a_run_is_shown_as_a_tree_with_tokens_and_costs(database):
         (("show", "{path}", "00000000"), 1, "there is no run 00000000"),
         (("list", "{path}", "--since", "soon"), 2, "neither a length of time nor a moment"),
         (("list", "none.db"), 2, "there is no file"),
-        (("list", "sqlite:///{path}?preset=systemprompt"), 2, "names no tables of runs"),
+        (("list", "sqlite:///{path}?preset=systemprompt"), 2, "keep one of the two"),
     ],
 )
 def test_what_cannot_be_shown_is_told_with_what_to_do(database, arguments, code, said):

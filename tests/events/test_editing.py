@@ -71,6 +71,9 @@ def test_seed_S0_34_many_are_deleted_and_counted(editor):
     ids = [row.id for row in editor.logs(per_page=4)]
 
     assert editor.delete_many([]) == 0
+    assert editor.delete_many(NOWHERE for _ in range(2_500)) == 0
+    with pytest.raises(telesink.ConfigError, match="was given one text"):
+        editor.delete_many(NOWHERE)
     assert editor.delete_many([*ids, NOWHERE, "none", *ids]) == 4
     assert bodies(editor) == ["line 0", "line 1"]
 
@@ -165,6 +168,35 @@ def test_seed_S0_35_odd_values_are_read_and_nothing_is_hidden(store):
     assert row.attributes == {"metadata": '{"a": ', "context_id": "ctx_0123"}
 
 
+def test_what_no_table_can_hold_is_mended_as_by_a_pipeline(editor):
+    row = editor.logs()[0]
+
+    assert editor.update(row.id, body="a\0b\ud800", attributes={"n\0": ["\0", "\\u0000", "\ud800"]})
+
+    mended = editor.log(row.id)
+    assert mended.body == "a\u2400b?"
+    assert mended.attributes == {"n\u2400": ["\u2400", "\\u0000", "?"]}
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(telesink.ConfigError, match="cannot be said in JSON"):
+        editor.update(row.id, attributes={"deep": deep})
+
+
+def test_all_are_deleted_where_they_were_read_whatever_the_working_directory(tmp_path, monkeypatch):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        with telesink.Pipeline(f"sqlite:///{tmp_path}/{folder}/app.db") as pipeline:
+            pipeline.enqueue({"body": folder})
+    monkeypatch.chdir(tmp_path / "a")
+    editor = Editor("sqlite:///app.db")
+    monkeypatch.chdir(tmp_path / "b")
+
+    assert editor.delete_all().rows == 1
+
+    assert (editor.logs().total, Reader("sqlite:///app.db").logs().total) == (0, 1)
+
+
 def test_a_reader_cannot_change_anything(store):
     with telesink.Pipeline(store.dsn()) as pipeline:
         pipeline.enqueue({"body": "a"})
@@ -193,4 +225,6 @@ def test_a_preset_beside_the_dsn_is_that_of_the_tables(store):
         editor = Editor(dsn, preset="systemprompt")
         assert editor.update(editor.logs()[0].id, body="b")
 
+    with pytest.raises(telesink.ConfigError, match="keep one of the two"):
+        Editor(store.dsn(preset="systemprompt"), preset="chronicle")
     assert Editor(store.dsn(preset="systemprompt"), preset="systemprompt").delete_all().rows == 1

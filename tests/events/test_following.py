@@ -150,23 +150,50 @@ def test_what_is_remembered_is_bounded(postgres_store, monkeypatch):
     assert followed.end() == [str(number) for number in range(1_000)]
 
 
-def test_rows_of_a_file_whose_newest_were_deleted_go_on(sqlite_store):
-    with telesink.Pipeline(sqlite_store.dsn()) as pipeline:
-        for number in range(5):
+@pytest.mark.parametrize("kept", [0, 200])
+def test_what_comes_after_the_newest_rows_of_a_file_were_deleted_is_told(sqlite_store, preset, kept):
+    """SQLite gives their numbers again."""
+    dsn = sqlite_store.dsn(**preset)
+    table = "logs" if preset else "telesink_logs"
+    with telesink.Pipeline(dsn) as pipeline:
+        for number in range(300):
             pipeline.enqueue({"body": f"old {number}"})
         assert pipeline.flush(30).complete
-        rows = Reader(sqlite_store.dsn()).follow(idle_seconds_max=3)
-        sqlite_store.sql("DELETE FROM telesink_logs")
-        assert list(Reader(sqlite_store.dsn()).follow(idle_seconds_max=0.1)) == []
-        pipeline.enqueue({"body": "first"})
-        followed = threading.Thread(target=lambda: None)
-        followed.start()
-        found = next(rows, None)
-        while found is None:
-            pipeline.enqueue({"body": "next"})
-            found = next(rows, None)
+        rows = Reader(dsn).follow(idle_seconds_max=0.2)
+        sqlite_store.sql(f"DELETE FROM {table} WHERE rowid > {kept}")
+        for number in range(150):
+            pipeline.enqueue({"body": str(number)})
+        assert pipeline.flush(30).complete
 
-    assert found.body in {"first", "next"}
+        assert [row.body for row in rows] == [str(number) for number in range(150)]
+
+
+def test_whoever_is_slow_is_not_taken_for_quiet(sqlite_store):
+    with telesink.Pipeline(sqlite_store.dsn()) as pipeline:
+        pipeline.enqueue({"body": "old"})
+        assert pipeline.flush(30).complete
+        told = []
+        rows = Reader(sqlite_store.dsn()).follow(idle_seconds_max=0.3)
+        pipeline.enqueue({"body": "0"})
+        assert pipeline.flush(30).complete
+        for row in rows:
+            told.append(row.body)
+            if len(told) < 4:
+                pipeline.enqueue({"body": str(len(told))})
+                assert pipeline.flush(30).complete
+                time.sleep(0.4)
+
+    assert told == ["0", "1", "2", "3"]
+
+
+def test_a_time_that_never_comes_ends_nobody(postgres_store):
+    dsn = postgres_store.dsn(preset="systemprompt")
+    with telesink.Pipeline(dsn) as pipeline:
+        pipeline.enqueue({"body": "a"})
+    postgres_store.sql("UPDATE logs SET timestamp = 'infinity'")
+
+    assert [row.body for row in Reader(dsn).follow(since=NOON, idle_seconds_max=0.1)] == ["a"]
+    assert [row.body for row in Reader(dsn).all_logs()] == ["a"]
 
 
 def test_a_run_is_told_each_time_that_it_changes(store):
@@ -199,13 +226,16 @@ def test_a_run_is_told_each_time_that_it_changes(store):
         assert all(one != next_one for one, next_one in itertools.pairwise(states))
 
 
-@pytest.mark.parametrize("name", ["since", "until"])
-def test_a_bound_that_cannot_be_followed_is_refused(sqlite_store, name):
+@pytest.mark.parametrize(
+    "wrong",
+    [{"poll_seconds": 0}, {"poll_seconds": -1}, {"poll_seconds": float("nan")}, {"idle_seconds_max": -1}],
+)
+def test_what_cannot_be_followed_is_refused(sqlite_store, wrong):
     with telesink.Pipeline(sqlite_store.dsn()) as pipeline:
         pipeline.enqueue({"body": "a"})
     reader = Reader(sqlite_store.dsn())
 
-    with pytest.raises(telesink.ConfigError, match="`until` does not choose"):
-        reader.follow(until=NOON)
+    with pytest.raises(telesink.ConfigError, match="number of seconds"):
+        reader.follow(**wrong)
     with pytest.raises(telesink.ConfigError, match="hold no log records"):
         Reader(sqlite_store.dsn(preset="chronicle")).follow()

@@ -283,3 +283,36 @@ def test_a_reader_of_a_file_that_was_replaced_reads_the_new_one(sqlite_store, tm
     (tmp_path / "new.db").replace(sqlite_store.path)
 
     assert bodies(reader.logs()) == ["new"]
+
+
+def test_many_rows_over_long_and_short_times_are_read_in_order_and_once(postgres_store, preset):
+    table, columns, values = (
+        ("logs", "id, timestamp, level, module, message", "n, {time}, 'INFO', 'm', n")
+        if preset
+        else (
+            "telesink_logs",
+            "id, ts, observed_ts, severity, level, service, logger, body, resource_id, instance, seq",
+            "gen_random_uuid(), {time}, now(), 9, 'INFO', 's', 'l', n, 1, gen_random_uuid(), n",
+        )
+    )
+    with telesink.Pipeline(postgres_store.dsn(**preset)) as pipeline:
+        pipeline.enqueue({"body": "0", "time": NOON - timedelta(days=4_000)})
+        assert pipeline.flush(30).complete
+    noon = f"timestamptz '{NOON.isoformat()}'"
+    for first, last, time in (
+        (1, 30_000, f"{noon} + n / 40 * interval '1 millisecond'"),
+        (30_001, 31_500, f"{noon} + interval '1 hour'"),
+        (31_501, 31_700, f"{noon} + (n - 31500) * interval '1 day'"),
+    ):
+        postgres_store.sql(
+            f"INSERT INTO {table} ({columns}) SELECT {values.format(time=time)}"
+            f" FROM generate_series({first}, {last}) AS n"
+        )
+    reader = Reader(postgres_store.dsn(**preset))
+
+    rows = list(reader.all_logs())
+
+    assert sorted(int(row.body) for row in rows) == list(range(31_701))
+    assert [row.time for row in rows] == sorted(row.time for row in rows)
+    assert [row.body for row in reader.all_logs(after=rows[30_700].id)] == [row.body for row in rows[30_701:]]
+    assert len(list(reader.all_logs(since=NOON + timedelta(days=100)))) == 101

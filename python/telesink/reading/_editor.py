@@ -8,6 +8,8 @@ Statements are put together from names of telesink's own and from values that we
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -65,6 +67,7 @@ class Editor(Reader):
     def __init__(self, dsn: str, *, preset: str | None = None) -> None:
         super().__init__(dsn, preset=preset)
         self._dsn = dsn
+        self._folder = os.getcwd()
         self._preset = preset
 
     def update(
@@ -109,9 +112,13 @@ class Editor(Reader):
 
     def delete_many(self, ids: Iterable[str]) -> int:
         """Delete the log records of these ids, a thousand in one transaction; answer how many there were."""
+        if isinstance(ids, str):
+            message = "delete_many takes ids, and was given one text"
+            raise ConfigError(message, f"write delete_many([{ids!r}]), or delete({ids!r})")
         wanted, count = list(ids), 0
+        is_uuid = self._logs() is OWN_IN_POSTGRES
         for start in range(0, len(wanted), _AT_ONCE):
-            any_of = " OR ".join(self._is_id(one) for one in wanted[start : start + _AT_ONCE])
+            any_of = self._dialect.is_any_id("id", wanted[start : start + _AT_ONCE], is_uuid=is_uuid)
             count += self._change(f"DELETE FROM {self._table} WHERE {any_of}")
         return count
 
@@ -135,7 +142,9 @@ class Editor(Reader):
         self._logs()
         policies = [Policy(timedelta(0), table="logs")]
         before = max(before_unix_nano, 0)
-        return Retention(self._dsn, policies, preset=self._preset, clock=lambda: before).run()
+        return Retention(
+            self._dsn, policies, preset=self._preset, folder=self._folder, clock=lambda: before
+        ).run()
 
     @property
     def _table(self) -> str:
@@ -160,11 +169,18 @@ class Editor(Reader):
     def _attributes(self, attributes: Any) -> str:
         value = validated_attributes(attributes)
         if self._logs() is SYSTEMPROMPT:
-            return "NULL" if value is None else self._dialect.literal(json.dumps(value, ensure_ascii=False))
+            return "NULL" if value is None else self._dialect.literal(_json(value))
         if value is not None and not isinstance(value, dict):
             message = f"attributes are a {type(value).__name__}; expected a mapping"
             raise ConfigError(message, 'give it a name: {"items": [...]}')
-        return self._dialect.literal(json.dumps(value or {}, ensure_ascii=False))
+        return self._dialect.literal(_json(value or {}))
+
+
+def _json(value: Any) -> str:
+    """Answer JSON that every database takes: a NUL becomes what the writers make of it."""
+    text = json.dumps(value, ensure_ascii=False)
+    # An even number of backslashes in front of it escapes others.
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\u0000", "\\1\u2400", text)
 
 
 def validated_text(name: str, value: object) -> str:
@@ -194,7 +210,7 @@ def validated_attributes(value: Any) -> Any:
             raise ConfigError(message, 'for example {"count": 7}') from error
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         message = f"attributes cannot be said in JSON: {error}"
         raise ConfigError(message, "give texts, numbers, booleans, lists and mappings of these") from error
     return value

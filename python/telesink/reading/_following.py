@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from telesink.exceptions import ConfigError
-from telesink.reading._logs import behind, columns, conditions, row_of, where_of
+from telesink.reading._logs import columns, conditions, row_of, where_of
 from telesink.reading._sql import moment, moment_of
+from telesink.reading._walking import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +29,8 @@ State = TypeVar("State")
 #: How late a record may arrive in Postgres where nobody tells of it: it waits in a batch, and clocks differ.
 LOOKBACK = timedelta(seconds=10)
 
-#: Ids of records that were told already, so many at most.
-TOLD_MAX = 100_000
+#: Ids of records that were told already: at least so many are remembered, and at most twice as many.
+TOLD_MAX = 50_000
 
 #: Rows asked for at once.
 _AT_ONCE = 1_000
@@ -45,7 +46,7 @@ class Following:
     """New rows of a table of log records.
 
     :param ask: asks a question, and answers with rows.
-    :param chosen: which rows, as `conditions` takes them.
+    :param where: which rows.
     """
 
     def __init__(
@@ -54,25 +55,13 @@ class Following:
         ask: Callable[[str], list[Cells]],
         logs: Logs,
         dialect: Dialect,
-        chosen: dict[str, Any],
+        where: list[str],
     ) -> None:
-        for name in ("since", "until"):
-            if name in chosen:
-                message = f"`{name}` does not choose among records that are followed"
-                raise ConfigError(message, "leave it out")
         self._native = native
-        self._ask = ask
         self._logs = logs
-        self._dialect = dialect
-        self._where = conditions(logs, dialect, **chosen)
-        self._prefix = native.prefix
-        self._table = f"{native.prefix}{logs.table}"
         self._channel = f"telesink:{logs.table}" if native.notifies else ""
-        #: Of SQLite: the last row that was looked at.
-        self._row = 0
-        #: Of Postgres: from when on to look, and from when on it is known what was told.
-        self._from = self._known_from = datetime.min.replace(tzinfo=UTC)
-        self._told: dict[str, datetime] = {}
+        self._table = InPostgres if dialect.is_postgres else InSqlite
+        self._arguments = (ask, logs, dialect, native.prefix, where)
 
     def rows(
         self, since: datetime | None, poll_seconds: float, idle_seconds_max: float | None
@@ -80,92 +69,156 @@ class Following:
         """Yield rows as they come."""
         waiting = Waiting(self._native, self._channel, poll_seconds, idle_seconds_max)
         # Heard from now on, so that nothing comes between this look and the next.
-        self._begin(since)
-        return self._endless(waiting)
+        table = self._table(*self._arguments, since=since)
+        return self._endless(table, waiting)
 
-    def _endless(self, waiting: Waiting) -> Iterator[LogRow]:
+    def _endless(self, table: InSqlite | InPostgres, waiting: Waiting) -> Iterator[LogRow]:
         told: list[str] = []
         while True:
-            for row in self._new_in_postgres(told) if self._dialect.is_postgres else self._new_in_sqlite():
+            has_news = False
+            for cells in table.new_rows(told):
+                has_news = True
+                yield row_of(cells, self._logs)
+            if has_news:
+                # From now on, however long whoever asks has taken for them.
                 waiting.has_news()
-                yield row
             found = waiting.wait()
             if found is None:
                 return
             told = found
 
-    def _begin(self, since: datetime | None) -> None:
-        if since is not None:
-            self._where += conditions(self._logs, self._dialect, since=since)
-        if not self._dialect.is_postgres:
-            if since is None:
-                (newest,) = self._ask(f"SELECT coalesce(max(rowid), 0) AS row FROM {self._table}")
-                self._row = int(newest["row"] or 0)
-            return
-        now = self._now()
-        self._from = self._known_from = now if since is None else since.astimezone(UTC)
-        if since is None:
-            # What is there already is not new, though its time may lie behind the beginning.
-            for row in self._look(now - LOOKBACK):
-                self._told[row["id"] or ""] = moment(row["time"])
-            self._known_from = now - LOOKBACK
-            self._from = self._known_from
 
-    def _new_in_sqlite(self) -> Iterator[LogRow]:
-        (newest,) = self._ask(f"SELECT coalesce(max(rowid), 0) AS row FROM {self._table}")
-        last = int(newest["row"] or 0)
-        # The newest rows may have been deleted: their numbers are given again.
-        self._row = min(self._row, last)
+class InSqlite:
+    """New rows of a file, in the order of their numbers."""
+
+    def __init__(
+        self,
+        ask: Callable[[str], list[Cells]],
+        logs: Logs,
+        dialect: Dialect,
+        prefix: str,
+        where: list[str],
+        *,
+        since: datetime | None,
+    ) -> None:
+        self._ask = ask
+        self._logs = logs
+        self._dialect = dialect
+        self._table = f"{prefix}{logs.table}"
+        asked = columns(logs, dialect, prefix)
+        self._select = f"SELECT {asked}, rowid AS number FROM {self._table}"
+        self._where = [*where, *([] if since is None else conditions(logs, dialect, since=since))]
+        #: The last row that was looked at, and its number.
+        self._mark = self._newest() if since is None else None
+        self._row = _number_of(self._mark)
+
+    def new_rows(self, _told: list[str]) -> Iterator[Cells]:
+        """Yield what was added since the last look."""
+        newest = self._newest()
+        last = _number_of(newest)
+        if self._mark is not None and not self._is_there(self._mark):
+            # It was deleted, and numbers of the newest rows that go are given again.
+            self._row = self._row_before_news(self._mark, last)
         while self._row < last:
             where = where_of([*self._where, f"rowid > {self._row}", f"rowid <= {last}"])
-            asked = columns(self._logs, self._dialect, self._prefix)
-            rows = self._ask(
-                f"SELECT {asked}, rowid AS number FROM {self._table}{where} ORDER BY rowid LIMIT {_AT_ONCE}"
-            )
+            rows = self._ask(f"{self._select}{where} ORDER BY rowid LIMIT {_AT_ONCE}")
             is_all = len(rows) < _AT_ONCE
-            self._row = last if is_all else int(rows[-1]["number"] or 0)
-            yield from (row_of(row, self._logs) for row in rows)
-
-    def _new_in_postgres(self, told: list[str]) -> Iterator[LogRow]:
-        now = self._now()
-        late = [found for text in told if (found := moment_of(text or None)) is not None]
-        start = max(min([self._from, *late]), self._known_from)
-        for cells in self._look(start):
-            row = row_of(cells, self._logs)
-            if row.id not in self._told:
-                self._told[row.id] = row.time
-                yield row
-        # What is committed after this look is at least about so young.
-        self._from = max(self._from, now - LOOKBACK)
-        self._forget()
-
-    def _look(self, start: datetime) -> Iterator[Cells]:
-        logs, dialect = self._logs, self._dialect
-        ask = f"SELECT {columns(logs, dialect, self._prefix)} FROM {self._table}"
-        of_age = f"{logs.time} >= {dialect.moment(start, logs.form)}"
-        order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
-        last: Cells | None = None
-        while True:
-            mark = [] if last is None else [behind(logs, dialect, last["place"] or "", last["id"] or "")]
-            rows = self._ask(f"{ask}{where_of([*self._where, of_age, *mark])}{order}")
+            self._row = last if is_all else _number_of(rows[-1])
             yield from rows
-            if len(rows) < _AT_ONCE:
-                return
-            last = rows[-1]
+        self._mark, self._row = newest, last
 
-    def _forget(self) -> None:
-        """Keep what was told bounded: what is older than the oldest of it is not looked at again."""
-        if len(self._told) <= TOLD_MAX:
+    def _newest(self) -> Cells | None:
+        asked = f"rowid AS number, id, {self._taken} AS taken"
+        rows = self._ask(f"SELECT {asked} FROM {self._table} ORDER BY rowid DESC LIMIT 1")
+        return rows[0] if rows else None
+
+    @property
+    def _taken(self) -> str:
+        return self._logs.observed or self._logs.time
+
+    def _is_there(self, mark: Cells) -> bool:
+        number, found = _number_of(mark), self._dialect.literal(mark["id"] or "")
+        return bool(self._ask(f"SELECT 1 FROM {self._table} WHERE rowid = {number} AND id = {found}"))
+
+    def _row_before_news(self, mark: Cells, last: int) -> int:
+        """What was stored since then is what was taken after the last row seen."""
+        taken = mark["taken"] or ""
+        value = str(int(taken)) if self._logs.observed else self._dialect.literal(taken)
+        (found,) = self._ask(f"SELECT min(rowid) AS number FROM {self._table} WHERE {self._taken} > {value}")
+        return last if found["number"] is None else _number_of(found) - 1
+
+
+class InPostgres:
+    """New rows of a server, which has no order of arrival.
+
+    Those of the last seconds that were not told yet.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[str], list[Cells]],
+        logs: Logs,
+        dialect: Dialect,
+        prefix: str,
+        where: list[str],
+        *,
+        since: datetime | None,
+    ) -> None:
+        self._ask = ask
+        self._where = [*where, *([] if since is None else conditions(logs, dialect, since=since))]
+        self._walk = Walk(ask, logs, dialect, prefix, self._where)
+        #: Ids of what was told, with their times; complete from a moment on.
+        self._told: dict[str, datetime] = {}
+        self._known_from = self._now() - LOOKBACK
+        #: From when on to look next; None: at all there is.
+        self._from: datetime | None = self._known_from
+        self._looked = time.monotonic()
+        if since is not None:
+            self._from, self._known_from = None, since.astimezone(UTC)
+            return
+        # What is there already is not new, though its time may lie behind the beginning.
+        for cells in self._walk.rows_since(self._known_from):
+            self._note(cells)
+
+    def new_rows(self, told: list[str]) -> Iterator[Cells]:
+        """Yield what has arrived since the last look, or in the batches that were told of."""
+        late = [found for text in told if (found := moment_of(text or None)) is not None]
+        is_due = time.monotonic() - self._looked >= LOOKBACK.total_seconds()
+        if late and not is_due and self._from is not None:
+            yield from self._untold(self._walk.rows_since(max(min(late), self._known_from)))
+            return
+        now, self._looked = self._now(), time.monotonic()
+        if self._from is None:
+            yield from self._untold(self._walk.rows())
+        else:
+            start = max(min([self._from, *late]), self._known_from)
+            yield from self._untold(self._walk.rows_since(start))
+        # What is committed after this look is at least about so young.
+        self._from = now - LOOKBACK
+
+    def _untold(self, rows: Iterator[Cells]) -> Iterator[Cells]:
+        for cells in rows:
+            if (cells["id"] or "") not in self._told:
+                self._note(cells)
+                yield cells
+
+    def _note(self, cells: Cells) -> None:
+        """Remember what was told; what is older than the oldest of it is not looked at again."""
+        self._told[cells["id"] or ""] = moment(cells["time"])
+        if len(self._told) <= 2 * TOLD_MAX:
             return
         by_age = sorted(self._told.items(), key=lambda item: item[1])
-        gone = by_age[: len(by_age) - TOLD_MAX // 2]
         # Of the same moment may be others.
-        self._known_from = max(self._known_from, gone[-1][1] + timedelta(microseconds=1))
-        self._told = dict(by_age[len(gone) :])
+        self._known_from = max(self._known_from, by_age[-TOLD_MAX - 1][1] + timedelta(microseconds=1))
+        self._told = dict(by_age[-TOLD_MAX:])
 
     def _now(self) -> datetime:
         (row,) = self._ask("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
         return moment(row["now"])
+
+
+def _number_of(cells: Cells | None) -> int:
+    return 0 if cells is None else int(cells["number"] or 0)
 
 
 class Waiting:
@@ -177,6 +230,13 @@ class Waiting:
     def __init__(
         self, native: Selection, channel: str, poll_seconds: float, idle_seconds_max: float | None
     ) -> None:
+        for name, value, is_right in (
+            ("poll_seconds", poll_seconds, poll_seconds > 0),
+            ("idle_seconds_max", idle_seconds_max, idle_seconds_max is None or idle_seconds_max >= 0),
+        ):
+            if not is_right:
+                message = f"`{name}` is {value}"
+                raise ConfigError(message, "give a number of seconds above 0")
         self._native = native
         self._channel = channel
         self._poll_seconds = poll_seconds
@@ -218,7 +278,8 @@ def changes_of(
     idle_seconds_max: float | None,
 ) -> Iterator[State]:
     """Yield what `look` finds, and again each time that it is something else."""
-    channel = f"chronicle_run:{run_id.lower()}" if native.notifies else ""
+    # No name of a channel holds a NUL, and no id either.
+    channel = f"chronicle_run:{run_id.lower()}".replace("\0", "") if native.notifies else ""
     waiting = Waiting(native, channel, poll_seconds, idle_seconds_max)
 
     def endless() -> Iterator[State]:
@@ -227,8 +288,8 @@ def changes_of(
             found = look()
             if found is not None and found != last:
                 last = found
-                waiting.has_news()
                 yield found
+                waiting.has_news()
             if waiting.wait() is None:
                 return
 

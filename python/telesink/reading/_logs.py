@@ -6,7 +6,7 @@ Statements are put together from names of telesink's own and from values that we
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from telesink.reading._rows import LogRow
 from telesink.reading._sql import Dialect, aware, moment, moment_of
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Cells = dict[str, str | None]
+
+
+class Chosen(TypedDict, total=False):
+    """Which log records, as `Reader.logs` takes it."""
+
+    level: str | None
+    logger: str | Sequence[str] | None
+    text: str | None
+    since: datetime | None
+    until: datetime | None
+    trace_id: str | None
+
 
 #: Names of Python under which no level is stored.
 STORED = {"WARNING": "WARN", "CRITICAL": "FATAL"}
@@ -128,12 +140,15 @@ def _is_logger(logs: Logs, dialect: Dialect, name: str) -> str:
     return f"({same} OR substr({logs.logger}, 1, {len(name) + 1}) = {below})"
 
 
-def behind(logs: Logs, dialect: Dialect, place: str, id: str) -> str:  # noqa: A002 - the column's name
+def behind(logs: Logs, dialect: Dialect, last: Cells) -> str:
     """What rows have to fulfil that come after one."""
+    place = last["place"] or ""
     if logs.order == "row_id":
         return f"row_id > {int(place)}"
     mark = dialect.literal(place) + ("::timestamptz" if dialect.is_postgres else "")
-    return f"({logs.order}, {dialect.text('id')}) > ({mark}, {dialect.literal(id)})"
+    # The first half says the same with less, and an index knows it.
+    after = f"({logs.order}, {dialect.text('id')}) > ({mark}, {dialect.literal(last['id'] or '')})"
+    return f"({logs.order} >= {mark} AND {after})"
 
 
 def row_of(cells: Cells, logs: Logs) -> LogRow:

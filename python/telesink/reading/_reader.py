@@ -8,7 +8,7 @@ Statements are put together from names of telesink's own and from values that we
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telesink import _native
 from telesink.exceptions import ConfigError
@@ -18,8 +18,8 @@ from telesink.reading._logs import (
     OWN_IN_POSTGRES,
     SYSTEMPROMPT,
     Cells,
+    Chosen,
     Logs,
-    behind,
     columns,
     conditions,
     row_of,
@@ -28,18 +28,16 @@ from telesink.reading._logs import (
 from telesink.reading._rows import LogRow, Page, Run, Summary
 from telesink.reading._runs import RunTables
 from telesink.reading._sql import Dialect, aware, moment_of
+from telesink.reading._walking import Walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from typing import Self
+    from typing import Self, Unpack
 
 #: Rows on a page unless it says otherwise, and at most.
 PER_PAGE = 100
 PER_PAGE_MAX = 10_000
-
-#: Rows asked for at once where all are wanted.
-_AT_ONCE = 1_000
 
 #: Loggers in a summary.
 _TOP = 10
@@ -108,7 +106,7 @@ class Reader:
         :param per_page: most rows on it, up to 10,000.
         :raises ConfigError: the tables hold no log records, or a page is below 1.
         """
-        chosen: dict[str, Any] = {
+        chosen: Chosen = {
             "level": level,
             "logger": logger,
             "text": text,
@@ -126,7 +124,7 @@ class Reader:
         rows = self._ask(f"SELECT {asked} FROM {self._prefix}{logs.table} WHERE {where} LIMIT 1")
         return row_of(rows[0], logs) if rows else None
 
-    def all_logs(self, *, after: str | None = None, **chosen: Any) -> Iterator[LogRow]:
+    def all_logs(self, *, after: str | None = None, **chosen: Unpack[Chosen]) -> Iterator[LogRow]:
         """All log records from the oldest to the newest, a thousand at a time.
 
         :param after: the id of a record: begin behind it.
@@ -135,42 +133,42 @@ class Reader:
         :raises ConfigError: there is no record of that id, or the tables hold no log records.
         """
         logs, dialect = self._logs(), self._dialect
-        where = conditions(logs, dialect, **chosen)
-        ask = f"SELECT {columns(logs, dialect, self._prefix)} FROM {self._prefix}{logs.table}"
-        order = f" ORDER BY {logs.order}, {dialect.text('id')} LIMIT {_AT_ONCE}"
+        walk = Walk(self._ask, logs, dialect, self._prefix, conditions(logs, dialect, **chosen))
         last: Cells | None = None
         if after is not None:
-            found = self._ask(f"{ask} WHERE {dialect.is_id('id', after, is_uuid=logs is OWN_IN_POSTGRES)}")
+            where = dialect.is_id("id", after, is_uuid=logs is OWN_IN_POSTGRES)
+            asked = columns(logs, dialect, self._prefix)
+            found = self._ask(f"SELECT {asked} FROM {self._prefix}{logs.table} WHERE {where}")
             if not found:
                 raise ConfigError(f"there is no record {after} to begin behind", "begin anew")
             last = found[0]
-        while True:
-            mark = [] if last is None else [behind(logs, dialect, last["place"] or "", last["id"] or "")]
-            rows = self._ask(f"{ask}{where_of([*where, *mark])}{order}")
-            yield from (row_of(cells, logs) for cells in rows)
-            if len(rows) < _AT_ONCE:
-                return
-            last = rows[-1]
+        for cells in walk.rows(last):
+            yield row_of(cells, logs)
 
     def follow(
         self,
         *,
+        level: str | None = None,
+        logger: str | Sequence[str] | None = None,
+        text: str | None = None,
+        trace_id: str | None = None,
         since: datetime | None = None,
         poll_seconds: float = 1.0,
         idle_seconds_max: float | None = None,
-        **chosen: Any,
     ) -> Iterator[LogRow]:
         """Log records as they arrive, from now on, or from `since` on.
 
         In SQLite a record is there some 50 ms after it was written. In Postgres it is told of at once if both
         the program that writes and this DSN say ``notify=true`` (and no pooler by transaction stands
-        between); otherwise within `poll_seconds`, if it arrives within ten seconds of its time. One that
-        comes later than 100,000 others is not told.
+        between); otherwise within `poll_seconds`, if it arrives within ten seconds of its time. One whose
+        time lies before `since`, or more than ten seconds before this call, is no news, and neither is one
+        that comes later than 50,000 others.
 
+        :param level: as for :meth:`logs`, and so are `logger`, `text` and `trace_id`.
+        :param since: begin with what is there already since then.
         :param poll_seconds: between two looks where nobody tells.
         :param idle_seconds_max: end after so long without a record; None: never.
-        :param chosen: ``level``, ``logger``, ``text``, ``trace_id``, as for :meth:`logs`.
-        :raises ConfigError: the tables hold no log records.
+        :raises ConfigError: the tables hold no log records, or a number is none.
         :raises TelesinkError: the database is gone; what came before was told.
 
         >>> import telesink
@@ -182,10 +180,13 @@ class Reader:
         >>> [row.body for row in reader.follow(since=datetime(2026, 1, 1, tzinfo=UTC), idle_seconds_max=0.1)]
         ['paid']
         """
-        following = Following(self._native, self._ask, self._logs(), self._dialect, chosen)
+        chosen: Chosen = {"level": level, "logger": logger, "text": text, "trace_id": trace_id}
+        logs = self._logs()
+        where = conditions(logs, self._dialect, **chosen)
+        following = Following(self._native, self._ask, logs, self._dialect, where)
         return following.rows(since, poll_seconds, idle_seconds_max)
 
-    def summary(self, **chosen: Any) -> Summary:
+    def summary(self, **chosen: Unpack[Chosen]) -> Summary:
         """How many log records there are, by level and logger, and from when to when.
 
         :param chosen: ``level``, ``logger``, ``text``, ``since``, ``until``, ``trace_id``, as for

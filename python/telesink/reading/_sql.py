@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from telesink.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,8 +24,9 @@ class Dialect:
         self.is_postgres = name == "postgres"
 
     def literal(self, text: str) -> str:
-        """Text, whatever it holds; no database holds a NUL."""
-        doubled = text.replace("\0", "\u2400").replace("'", "''")
+        """Text, whatever it holds; no database holds a NUL, and none half a character."""
+        whole = text.encode("utf-8", "replace").decode("utf-8")
+        doubled = whole.replace("\0", "\u2400").replace("'", "''")
         if self.is_postgres and "\\" in doubled:
             # Whatever `standard_conforming_strings` says.
             return " E'" + doubled.replace("\\", "\\\\") + "'"
@@ -41,7 +46,9 @@ class Dialect:
         :param form: how SQLite keeps it: ``nanos``, ``seconds`` or ``text``.
         """
         if self.is_postgres:
-            return f"(extract(epoch FROM {column}) * 1000000)::bigint"
+            # Others may have written that something happens never.
+            micros = f"(extract(epoch FROM {column}) * 1000000)::bigint"
+            return f"CASE WHEN isfinite({column}) THEN {micros} END"
         if form == "nanos":
             return f"{column} / 1000"
         return column if form == "text" else f"CAST(round({column} * 1000000.0) AS INTEGER)"
@@ -62,14 +69,28 @@ class Dialect:
         """Whether a column holds an id. In Postgres compared as what it is, so that its index is used."""
         if not self.is_postgres or not is_uuid:
             return f"{column} = {self.literal(id)}"
-        try:
-            return f"{column} = '{UUID(id)}'::uuid"
-        except ValueError:
-            return "false"
+        found = _uuid_of(id)
+        return "false" if found is None else f"{column} = '{found}'::uuid"
+
+    def is_any_id(self, column: str, ids: Iterable[str], *, is_uuid: bool) -> str:
+        """Whether a column holds one of several ids."""
+        texts = [str(one) for one in ids]
+        if self.is_postgres and is_uuid:
+            found = [f"'{one}'::uuid" for text in texts if (one := _uuid_of(text)) is not None]
+        else:
+            found = [self.literal(text) for text in texts]
+        return f"{column} IN ({', '.join(found)})" if found else "1 = 0"
 
     def text(self, column: str) -> str:
         """A column as text."""
         return f"{column}::text" if self.is_postgres else column
+
+
+def _uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def aware(value: object, name: str = "since") -> datetime:

@@ -28,6 +28,12 @@ _NANO = 1_000_000_000
 #: A clock may be set while the thread waits, so it looks at it again.
 _WAIT_SECONDS_MAX = 60.0
 
+#: Waits of half a second for somebody else who works on the tables, in a row.
+_WAITS_MAX = 50
+
+#: Between two attempts to find out when to run, should that fail.
+_RETRY_SECONDS = 60.0
+
 #: How long `stop` waits for the step that is under way.
 _STOP_SECONDS_MAX = 5.0
 
@@ -57,7 +63,8 @@ class Pruned:
     :ivar rows: records that went one by one.
     :ivar partitions: names of partitions that went as a whole.
     :ivar bytes: what the file system got back, in SQLite.
-    :ivar is_partial: it was stopped on the way; the rest is still there.
+    :ivar is_partial: it was stopped on the way, or somebody else worked on the tables for half a minute; the
+        rest is still there, or gone by the other's work.
     """
 
     rows: int
@@ -80,6 +87,7 @@ class Retention:
     :param preset: whose tables, if the DSN does not say: ``systemprompt`` or ``chronicle``.
     :param table_map: the table, if it is one of your own.
     :param is_enabled: False lets `start` do nothing.
+    :param folder: where a relative path in the DSN begins, instead of the working directory.
     :param clock: tells the time, nanoseconds since the Unix epoch; for tests.
     :raises ConfigError: the DSN, a policy or the schedule is wrong.
     """
@@ -93,10 +101,11 @@ class Retention:
         preset: str | None = None,
         table_map: TableMap | None = None,
         is_enabled: bool = True,
+        folder: str | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._dsn = str(dsn)
-        self._folder = os.getcwd()
+        self._folder = os.getcwd() if folder is None else folder
         given = (("preset", preset), ("table_map", table_map))
         self._options = [(name, str(value)) for name, value in given if value is not None]
         self._policies = tuple(policies)
@@ -223,8 +232,9 @@ class Retention:
     def _run(self, ends: threading.Event) -> Pruned:
         prune = self._open()
         rows, count, partitions = 0, 0, list[str]()
-        is_partial = False
+        is_partial, waits = False, 0
         while (piece := prune.step()) is not None:
+            waits = waits + 1 if piece[0] == "wait" else 0
             match piece:
                 case ("partition", str(name)):
                     partitions.append(name)
@@ -232,22 +242,32 @@ class Retention:
                     rows += found
                 case ("bytes", int(found)):
                     count += found
-            if ends.is_set():
+            # Whoever is at it for so long is doing this work.
+            if ends.is_set() or waits >= _WAITS_MAX:
                 is_partial = True
                 break
         return Pruned(rows, tuple(partitions), count, is_partial)
 
     def _follow(self, wake: threading.Event) -> None:
-        while (moment := _native.next_moment(self._schedule, self._clock())) is not None:
-            while (left := (moment - self._clock()) / _NANO) > 0:
-                if wake.wait(min(left, _WAIT_SECONDS_MAX)):
-                    return
+        while not wake.is_set():
             try:
-                self._last = self._run(wake)
-            except TelesinkError as error:
+                if self._is_due(wake):
+                    self._last = self._run(wake)
+                    self._runs += not self._last.is_partial
+            except Exception as error:  # noqa: BLE001 - the schedule goes on, whatever a clock or a database does
                 self._failures += 1
                 self._last_error = str(error)
-            else:
-                self._runs += 1
-            if wake.is_set():
-                return
+                if not isinstance(error, TelesinkError):
+                    wake.wait(_RETRY_SECONDS)
+
+    def _is_due(self, wake: threading.Event) -> bool:
+        """Wait for the next moment; False if it is to end."""
+        moment = _native.next_moment(self._schedule, self._clock())
+        if moment is None:
+            # Never again.
+            wake.wait()
+            return False
+        while (left := (moment - self._clock()) / _NANO) > 0:
+            if wake.wait(min(left, _WAIT_SECONDS_MAX)):
+                return False
+        return True

@@ -2,7 +2,7 @@
 
 use crate::edge::edge;
 use crate::errors;
-use crate::tables::take_what_a_lane_takes;
+use crate::tables::{is_said_already, take_what_a_lane_takes};
 use pyo3::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -47,10 +47,11 @@ impl Selection {
         to_change: bool,
     ) -> PyResult<Self> {
         edge("Selection", || {
-            let planned = plan(dsn, &base_directory, None).and_then(|(found, settings)| match preset {
-                // Not named in the DSN.
-                Some(preset) if found.layout == "own" => plan(dsn, &base_directory, Some(preset)),
-                _ => Ok((found, settings)),
+            let planned = plan(dsn, &base_directory, None).and_then(|(found, settings)| {
+                if preset.is_none() || is_said_already(found.layout, preset.as_deref())? {
+                    return Ok((found, settings));
+                }
+                plan(dsn, &base_directory, preset)
             });
             let (plan, settings) = planned.map_err(|error| errors::config_error(py, &error))?;
             let (target, dialect, layout) = (plan.target.clone(), plan.dialect, plan.layout);

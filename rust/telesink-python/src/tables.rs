@@ -158,9 +158,9 @@ fn plan(
     let retention = Retention { policies, now_unix_nano };
     let mut parsed = Dsn::parse(dsn, &[], base_directory)?;
     let mut plan = prune::plan(&mut parsed)?;
-    // A preset is for DSNs that name none.
-    let is_wanted = |(name, _): &&(String, String)| plan.is_own || name != "preset";
-    let options: Vec<_> = options.iter().filter(is_wanted).cloned().collect();
+    let preset = options.iter().find(|(name, _)| name == "preset").map(|(_, preset)| preset.as_str());
+    let is_said = is_said_already(plan.layout, preset)?;
+    let options: Vec<_> = options.iter().filter(|(name, _)| !is_said || name != "preset").cloned().collect();
     if !options.is_empty() {
         parsed = Dsn::parse(dsn, &options, base_directory)?;
         plan = prune::plan(&mut parsed)?;
@@ -169,6 +169,18 @@ fn plan(
     let settings = take_what_a_lane_takes(&mut dsn)?;
     plan.check(&retention)?;
     Ok((plan, settings, retention))
+}
+
+/// Whether the DSN says already what a preset beside it says. An error, if it says something else.
+pub(crate) fn is_said_already(layout: &str, preset: Option<&str>) -> Result<bool, ConfigError> {
+    match preset {
+        Some(preset) if layout == "own" || preset.eq_ignore_ascii_case(layout) => Ok(layout != "own"),
+        Some(preset) => Err(ConfigError::new(
+            format!("the dsn names the tables of `{layout}`, and the preset beside it is `{preset}`"),
+            "keep one of the two",
+        )),
+        None => Ok(false),
+    }
 }
 
 fn policy((table, level, logger, keep_seconds): PolicyParts) -> Result<Policy, ConfigError> {

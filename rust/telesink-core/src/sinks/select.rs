@@ -65,17 +65,13 @@ impl SelectPlan {
         layout: Option<&Layout>,
         open: impl FnOnce(Limits, Access) -> Result<Box<dyn Change>, WriteError> + Send + 'static,
     ) -> Result<Self, ConfigError> {
-        let layout = match layout {
-            None => "own",
-            Some(layout) if layout.has_runs => "chronicle",
-            Some(layout) if layout.rows.is_preset => "systemprompt",
-            Some(_) => {
-                return Err(ConfigError::new(
-                    "the table of a `table_map` is not read here",
-                    "read it with what you read your tables with, or remove `table_map`",
-                ));
-            }
-        };
+        let layout = layout.map_or("own", Layout::name);
+        if layout == "table_map" {
+            return Err(ConfigError::new(
+                "the table of a `table_map` is not read here",
+                "read it with what you read your tables with, or remove `table_map`",
+            ));
+        }
         Ok(Self { target, dialect, layout, prefix, notifies, open: Box::new(open) })
     }
 

@@ -157,3 +157,27 @@ fn a_partition_of_which_a_part_is_old_loses_that_part() {
     assert_eq!(pieces, [Piece::Rows(110)]);
     assert_eq!(database.count("true"), 0);
 }
+
+#[test]
+fn partitions_of_partitions_lose_their_old_rows_too() {
+    let database = Database::with_tables();
+    let (from, to) =
+        ("date_trunc('day', now(), 'UTC')", "date_trunc('day', now(), 'UTC') + interval '1 day'");
+    let bounds = database.sql(&format!("SELECT format('FROM (%L) TO (%L)', {from}, {to})"));
+    database.sql(&format!(
+        "CREATE TABLE today PARTITION OF telesink_logs FOR VALUES {bounds} PARTITION BY LIST (level); \
+         CREATE TABLE today_info PARTITION OF today FOR VALUES IN ('INFO'); \
+         CREATE TABLE today_rest PARTITION OF today DEFAULT"
+    ));
+    database.add(100, from);
+    database.sql("UPDATE telesink_logs SET level = 'DEBUG' WHERE seq <= 30");
+    let debug =
+        Policy { level: Some("DEBUG".to_owned()), keep: Some(Duration::from_millis(1)), ..Policy::default() };
+
+    let retention = Retention { policies: vec![debug], now_unix_nano: clock::unix_nano() };
+    let mut prune = open_with(&database, retention).expect("opened");
+    let rows = prune.count().expect("counted");
+    while prune.step().expect("a step").is_some() {}
+
+    assert_eq!((rows, database.count("true")), (vec![30], 70));
+}

@@ -105,6 +105,15 @@ impl Layout {
         Ok(Some(layout))
     }
 
+    /// Whose tables these are: `chronicle`, `systemprompt`, or `table_map` for one of the user's own.
+    pub(crate) fn name(&self) -> &'static str {
+        match (self.has_runs, self.rows.is_preset) {
+            (true, _) => "chronicle",
+            (false, true) => "systemprompt",
+            (false, false) => "table_map",
+        }
+    }
+
     /// The layout of a preset.
     pub(crate) fn preset(name: &str) -> Result<Self, ConfigError> {
         match name {

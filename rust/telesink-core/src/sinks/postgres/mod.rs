@@ -84,7 +84,8 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let tables = options.layout.as_ref().map_or_else(|| Ok(AgedTable::own()), AgedTable::of)?;
-    Ok(PrunePlan::new(options.shown.clone(), tables.clone(), move |limits, retention| {
+    let layout = options.layout.clone();
+    Ok(PrunePlan::new(options.shown.clone(), layout.as_ref(), tables.clone(), move |limits, retention| {
         prune::open(options, &tables, limits, &retention)
     }))
 }

@@ -38,14 +38,20 @@ pub(super) fn open(
 ) -> Result<Box<dyn Prune>, WriteError> {
     let maintenance = Maintenance::open(Arc::new(options), limits)?;
     let (client, prefix) = (&maintenance.connected.client, maintenance.options.names.prefix());
+    let is_of_others = maintenance.options.layout.is_some();
     let old = maintenance.run(async || {
         let (mut all, mut is_there) = (VecDeque::new(), false);
         for table in tables {
-            let rules = retention.rules(table, schema::literal);
             let name = mapped::qualified(prefix, &table.table);
+            let table = &as_text(table);
+            if is_of_others {
+                mapped::check_time(client, &name, table).await?;
+            }
+            let rules = retention.rules(table, schema::literal);
+            let is_old = |limit: &str| table.is_old(prefix, |time| format!("({time} < {limit})"));
             let wanted = retention::Wanted {
                 table: &name,
-                time: &table.time,
+                is_old: &is_old,
                 key: &table.key,
                 rules: &rules,
                 now_unix_nano: retention.now_unix_nano,
@@ -69,6 +75,12 @@ pub(super) fn open(
         gives_back: true,
     };
     Ok(Box::new(TablePrune { maintenance, old, scope, next: 0, waits: 0, stuck: None }))
+}
+
+/// The table with level and logger as texts, whatever types they have.
+fn as_text(table: &AgedTable) -> AgedTable {
+    let cast = |column: &Option<String>| column.as_ref().map(|column| format!("{column}::text"));
+    AgedTable { level: cast(&table.level), logger: cast(&table.logger), ..table.clone() }
 }
 
 impl Prune for TablePrune {
@@ -97,7 +109,10 @@ impl Prune for TablePrune {
                 };
                 return match self.maintenance.attempt(async || rest.delete_chunk(client).await) {
                     Ok(retention::Piece::Busy) => self.wait(),
-                    Ok(retention::Piece::Done(rows)) => Ok(Some(Piece::Rows(rows))),
+                    Ok(retention::Piece::Done(rows)) => {
+                        self.waits = 0;
+                        Ok(Some(Piece::Rows(rows)))
+                    }
                     Err(failure) => Err(self.judge(failure)),
                 };
             };
@@ -109,7 +124,7 @@ impl Prune for TablePrune {
                 Ok(retention::Piece::Done(0)) => self.next += 1,
                 Ok(retention::Piece::Done(_)) => {
                     let piece = Piece::Partition(partition.shown.clone());
-                    self.next += 1;
+                    (self.next, self.waits) = (self.next + 1, 0);
                     return Ok(Some(piece));
                 }
                 Err(failure) => {

@@ -8,6 +8,7 @@ pub use policy::{Policy, Retention};
 pub(crate) use policy::{Rule, Rules};
 pub(crate) use table::{AgedTable, TimeForm};
 
+use super::mapped::Layout;
 use super::{Limits, postgres, sqlite};
 use crate::dsn::Dsn;
 use crate::error::{ConfigError, WriteError};
@@ -65,8 +66,8 @@ type Opener = Box<dyn FnOnce(Limits, Retention) -> Result<Box<dyn Prune>, WriteE
 pub struct PrunePlan {
     /// The target without secrets, for messages.
     pub target: String,
-    /// Whether these are telesink's own tables.
-    pub is_own: bool,
+    /// Whose tables: `own`, `systemprompt`, `chronicle` or `table_map`.
+    pub layout: &'static str,
     tables: Vec<AgedTable>,
     open: Opener,
 }
@@ -74,11 +75,11 @@ pub struct PrunePlan {
 impl PrunePlan {
     pub(super) fn new(
         target: String,
+        layout: Option<&Layout>,
         tables: Vec<AgedTable>,
         open: impl FnOnce(Limits, Retention) -> Result<Box<dyn Prune>, WriteError> + Send + 'static,
     ) -> Self {
-        let is_own = tables == AgedTable::own();
-        Self { target, is_own, tables, open: Box::new(open) }
+        Self { target, layout: layout.map_or("own", Layout::name), tables, open: Box::new(open) }
     }
 
     /// Whether the policies are about tables and columns that there are.

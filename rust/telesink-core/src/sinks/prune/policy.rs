@@ -89,6 +89,7 @@ impl Retention {
 
     pub(super) fn check(&self, tables: &[AgedTable]) -> Result<(), ConfigError> {
         for policy in &self.policies {
+            check_names(policy)?;
             let named: Vec<&AgedTable> = tables.iter().filter(|table| policy.names(table)).collect();
             if named.is_empty() {
                 return Err(no_table(policy.table.as_deref().unwrap_or_default(), tables));
@@ -133,8 +134,8 @@ impl Policy {
     fn condition(&self, table: &AgedTable, literal: impl Fn(&str) -> String) -> Option<String> {
         let mut all = Vec::new();
         if let (Some(level), Some(column)) = (&self.level, &table.level) {
-            let names: Vec<String> = spellings(level).iter().map(|name| literal(name)).collect();
-            all.push(format!("coalesce({column}, '') IN ({})", names.join(", ")));
+            let names: Vec<String> = spellings(level, table).iter().map(|name| literal(name)).collect();
+            all.push(format!("upper(coalesce({column}, '')) IN ({})", names.join(", ")));
         }
         if let (Some(logger), Some(column)) = (&self.logger, &table.logger) {
             let column = format!("coalesce({column}, '')");
@@ -150,20 +151,48 @@ impl Policy {
     }
 }
 
-/// The names under which a level may stand.
-fn spellings(level: &str) -> Vec<String> {
+/// The levels that have a name of OpenTelemetry's or Python's.
+const LEVELS: [&str; 8] = ["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "CRITICAL"];
+
+/// The names under which a level may stand, in capitals.
+fn spellings(level: &str, table: &AgedTable) -> Vec<String> {
     let upper = level.to_ascii_uppercase();
-    let other = match upper.as_str() {
-        "WARNING" => Some("WARN"),
-        "WARN" => Some("WARNING"),
-        "CRITICAL" => Some("FATAL"),
-        "FATAL" => Some("CRITICAL"),
-        _ => None,
+    let others: &[&str] = match upper.as_str() {
+        "WARNING" => &["WARN"],
+        "WARN" => &["WARNING"],
+        "CRITICAL" | "FATAL" if table.has_five_levels => &["ERROR"],
+        "CRITICAL" => &["FATAL"],
+        "FATAL" => &["CRITICAL"],
+        _ => &[],
     };
-    let mut names = vec![level.to_owned(), upper];
-    names.extend(other.map(str::to_owned));
-    names.dedup();
-    names
+    let others = others.iter().map(|name| (*name).to_owned());
+    std::iter::once(upper.clone()).chain(others).collect()
+}
+
+/// Refuses names that were surely meant otherwise: a policy that fits nothing protects nothing.
+fn check_names(policy: &Policy) -> Result<(), ConfigError> {
+    if let Some(level) = &policy.level {
+        let upper = level.to_ascii_uppercase();
+        let is_known = LEVELS.iter().any(|known| upper.strip_prefix(known).is_some_and(is_step));
+        if let Some(meant) = nearest(&upper, LEVELS).filter(|_| !is_known) {
+            return Err(ConfigError::new(
+                format!("a policy is about the level `{level}`"),
+                format!("did you mean `{meant}`?"),
+            ));
+        }
+    }
+    match policy.logger.as_deref().filter(|logger| logger.contains('*') || logger.ends_with('.')) {
+        Some(logger) => Err(ConfigError::new(
+            format!("a policy is about the logger `{logger}`"),
+            "write its name alone: it stands for the loggers below it, too",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What stands behind a name of OpenTelemetry's: nothing, or the step within the level.
+fn is_step(rest: &str) -> bool {
+    matches!(rest, "" | "2" | "3" | "4")
 }
 
 #[cfg(test)]
@@ -198,7 +227,7 @@ mod tests {
     fn rows_that_no_policy_fits_stay() {
         let rules = rules(vec![of_level("DEBUG", 1)], "logs");
 
-        assert_eq!(rules.list[0].condition.as_deref(), Some("(coalesce(level, '') IN ('DEBUG'))"));
+        assert_eq!(rules.list[0].condition.as_deref(), Some("(upper(coalesce(level, '')) IN ('DEBUG'))"));
         assert_eq!(rules.keep_max, None);
     }
 
@@ -206,7 +235,7 @@ mod tests {
     fn the_first_policy_that_fits_decides() {
         let rules = rules(vec![of_level("warning", 30), keep(7), of_level("ERROR", 90)], "logs");
 
-        let of_warning = "(coalesce(level, '') IN ('warning', 'WARNING', 'WARN'))";
+        let of_warning = "(upper(coalesce(level, '')) IN ('WARNING', 'WARN'))";
         assert_eq!(rules.list.len(), 2);
         assert_eq!(rules.list[0].condition.as_deref(), Some(of_warning));
         assert_eq!(rules.list[1].condition, Some(format!("NOT {of_warning}")));
@@ -233,13 +262,36 @@ mod tests {
     }
 
     #[test]
+    fn levels_of_ones_own_and_steps_of_opentelemetry_are_names_like_others() {
+        for level in ["NOTICE", "SUCCESS", "info2", "Fatal4", "7"] {
+            let retention = Retention { policies: vec![of_level(level, 1)], now_unix_nano: 0 };
+            retention.check(&AgedTable::own()).expect(level);
+        }
+    }
+
+    #[test]
+    fn where_there_are_five_levels_a_fatal_one_stands_as_error() {
+        let mut table = AgedTable::own().swap_remove(0);
+        table.has_five_levels = true;
+        let retention = Retention { policies: vec![of_level("CRITICAL", 1)], now_unix_nano: 0 };
+
+        let rules = retention.rules(&table, |text| format!("'{text}'"));
+
+        let expected = "(upper(coalesce(level, '')) IN ('CRITICAL', 'ERROR'))";
+        assert_eq!(rules.list[0].condition.as_deref(), Some(expected));
+    }
+
+    #[test]
     fn a_table_that_there_is_not_is_refused_with_those_that_there_are() {
         let policy = |table: &str, level: Option<&str>| Policy {
             table: Some(table.to_owned()),
             level: level.map(str::to_owned),
             ..keep(1)
         };
+        let of_logger = Policy { logger: Some("audit.*".to_owned()), ..keep(1) };
         let cases = [
+            (of_level("EROR", 1), "about the level `EROR`", "did you mean `ERROR`?"),
+            (of_logger, "about the logger `audit.*`", "below it"),
             (policy("span", None), "there is no such table", "did you mean `spans`?"),
             (policy("orders", None), "about `orders`", "logs, spans, metrics"),
             (policy("spans", Some("DEBUG")), "rows of spans have no level", "leave the level out"),

@@ -14,12 +14,17 @@ pub(crate) struct AgedTable {
     pub(crate) table: String,
     /// When a row is from, as SQL.
     pub(crate) time: String,
-    /// The column of that time, if it is one; empty if not.
+    /// The column of that time, not quoted, if it is one; empty if not.
     pub(crate) key: String,
     /// How `SQLite` keeps that.
     pub(crate) form: TimeForm,
+    /// What has to be so beside, with `{prefix}` for what stands in front of names and `{is_older(...)}` around another
+    /// time; empty if nothing.
+    pub(crate) only_if: &'static str,
     /// The level, as SQL; none without.
     pub(crate) level: Option<String>,
+    /// Whether that is one of five, so that FATAL stands there as ERROR.
+    pub(crate) has_five_levels: bool,
     /// The logger, as SQL; none without.
     pub(crate) logger: Option<String>,
 }
@@ -37,25 +42,79 @@ pub(crate) enum TimeForm {
     Declared,
 }
 
+/// A time as telesink writes it: texts of this form have the order of times.
+const OWN_TEXT: &str = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].\
+                        [0-9][0-9][0-9][0-9][0-9][0-9]Z'";
+
+/// A time as others may write it; what does not begin with a date is none.
+const ANY_TEXT: &str = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'";
+
 impl TimeForm {
-    /// A moment as such a column has it.
-    pub(crate) fn literal(self, unix_nano: u64) -> String {
+    /// Whether a row of `SQLite` is older than a moment, as SQL that is never NULL. What is no time is not old.
+    pub(crate) fn is_older(self, time: &str, unix_nano: u64) -> String {
         match self {
-            Self::Nanos => unix_nano.to_string(),
-            Self::Seconds => format!("{:.6}", unix_nano as f64 / 1e9),
+            Self::Nanos => format!("(typeof({time}) = 'integer' AND {time} < {unix_nano})"),
+            Self::Seconds => {
+                let seconds = unix_nano as f64 / 1e9;
+                format!("(typeof({time}) IN ('integer', 'real') AND {time} < {seconds:.6})")
+            }
             Self::Text | Self::Declared => {
                 let mut text = Vec::with_capacity(30);
                 iso::write_utc_micros(&mut text, unix_nano);
-                format!("'{}'", String::from_utf8_lossy(&text))
+                let limit = format!("'{}'", String::from_utf8_lossy(&text));
+                format!(
+                    "(typeof({time}) = 'text' AND CASE WHEN {time} GLOB {OWN_TEXT} THEN {time} < {limit} \
+                     WHEN {time} GLOB {ANY_TEXT} THEN coalesce(julianday({time}) < julianday({limit}), 0) ELSE 0 END)"
+                )
             }
         }
     }
 }
 
+/// A step is as old as the youngest of itself, its events and the steps inside of it.
+const STEP_IS_QUIET: &str = "NOT EXISTS (SELECT 1 FROM {prefix}chronicle_events AS inside \
+    WHERE inside.run_id = chronicle_steps.run_id AND inside.step_id = chronicle_steps.id \
+    AND NOT {is_older(inside.created_at)}) \
+    AND NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside WHERE inside.run_id = chronicle_steps.run_id \
+    AND inside.parent_step = chronicle_steps.id AND NOT {is_older(coalesce(inside.end_time, inside.start_time))})";
+
+/// A run is as old as the youngest of itself, its steps and its events.
+const RUN_IS_QUIET: &str = "NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside \
+    WHERE inside.run_id = chronicle_runs.id AND NOT {is_older(coalesce(inside.end_time, inside.start_time))}) \
+    AND NOT EXISTS (SELECT 1 FROM {prefix}chronicle_events AS inside WHERE inside.run_id = chronicle_runs.id \
+    AND NOT {is_older(inside.created_at)})";
+
 impl AgedTable {
+    /// What makes a row old enough, as SQL. `is_older` says so of one time, `prefix` stands in front of names.
+    pub(crate) fn is_old(&self, prefix: &str, is_older: impl Fn(&str) -> String) -> String {
+        let mut sql = is_older(&self.time);
+        let mut rest = self.only_if;
+        if !rest.is_empty() {
+            sql.push_str(" AND ");
+        }
+        while let Some((before, behind)) = rest.split_once("{is_older(") {
+            let Some((time, after)) = behind.split_once(")}") else { break };
+            sql.push_str(before);
+            sql.push_str(&is_older(time));
+            rest = after;
+        }
+        sql.push_str(rest);
+        sql.replace("{prefix}", prefix)
+    }
+
     fn new(name: &str, table: &str, time: &str, form: TimeForm) -> Self {
         let (name, table, time) = (name.to_owned(), table.to_owned(), time.to_owned());
-        Self { name, table, key: time.clone(), time, form, level: None, logger: None }
+        Self {
+            name,
+            table,
+            key: time.clone(),
+            time,
+            form,
+            only_if: "",
+            level: None,
+            has_five_levels: false,
+            logger: None,
+        }
     }
 
     /// telesink's own tables, in the order in which a batch is stored.
@@ -81,9 +140,13 @@ impl AgedTable {
                 Self::new("events", "chronicle_events", "created_at", TimeForm::Seconds),
                 Self {
                     key: String::new(),
+                    only_if: STEP_IS_QUIET,
                     ..Self::new("steps", Thing::Step.table(), ended, TimeForm::Seconds)
                 },
-                Self::new("runs", Thing::Run.table(), "updated_at", TimeForm::Seconds),
+                Self {
+                    only_if: RUN_IS_QUIET,
+                    ..Self::new("runs", Thing::Run.table(), "updated_at", TimeForm::Seconds)
+                },
             ]);
         }
         let rows = &layout.rows;
@@ -104,7 +167,8 @@ impl AgedTable {
         let name = if rows.is_preset { "logs" } else { &rows.table };
         Ok(vec![Self {
             time: quoted(time),
-            level: column(&[Source::Level, Source::LevelOfFive]).map(quoted),
+            has_five_levels: column(&[Source::LevelOfFive]).is_some(),
+            level: column(&[Source::LevelOfFive]).or_else(|| column(&[Source::Level])).map(quoted),
             logger: column(&[Source::Logger]).map(quoted),
             ..Self::new(name, &rows.table, time, form)
         }])

@@ -99,7 +99,8 @@ pub(super) fn plan(dsn: &mut Dsn) -> Result<SinkPlan, ConfigError> {
 pub(super) fn plan_prune(dsn: &mut Dsn) -> Result<PrunePlan, ConfigError> {
     let options = Options::take_from(dsn)?;
     let tables = options.layout.as_ref().map_or_else(|| Ok(AgedTable::own()), AgedTable::of)?;
-    Ok(PrunePlan::new(options.target.clone(), tables.clone(), move |_, retention| {
+    let layout = options.layout.clone();
+    Ok(PrunePlan::new(options.target.clone(), layout.as_ref(), tables.clone(), move |_, retention| {
         prune::open(options, tables, &retention)
     }))
 }

@@ -1,6 +1,7 @@
 //! Deleting old records from a file, beside those who write it: short transactions, then the free pages are given back.
 
 use super::failure::Failure;
+use super::select::limited;
 use super::{Options, mapped, schema};
 use crate::error::WriteError;
 use crate::sinks::prune::{AgedTable, Piece, Prune, Retention, Rule, Scope};
@@ -16,6 +17,9 @@ const CHUNK_PAGES: u64 = 1_024;
 
 /// How long a lock of another program is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How long counting the rows of a table may take.
+const COUNT_MAX: Duration = Duration::from_mins(1);
 
 /// `PRAGMA auto_vacuum` of a file whose free pages can be given back one by one.
 const INCREMENTAL: i64 = 2;
@@ -82,13 +86,13 @@ fn look(
             continue;
         }
         let condition = |rule: &Rule| {
-            let limit = table.form.literal(retention.limit_unix_nano(rule.keep));
-            let of_age = format!("{} < {limit}", table.time);
+            let limit = retention.limit_unix_nano(rule.keep);
+            let of_age = table.is_old("", |time| table.form.is_older(time, limit));
             rule.condition.as_ref().map_or_else(|| of_age.clone(), |which| format!("{which} AND {of_age}"))
         };
         let conditions = list.iter().map(|rule| (rule.policy, condition(rule))).collect();
         let name = mapped::identifier(&table.table);
-        let sql = format!("SELECT coalesce(max(rowid), ?1) FROM {name}");
+        let sql = format!("SELECT coalesce(max(_rowid_), ?1) FROM {name}");
         let last = connection.query_row(&sql, [i64::MIN], |row| row.get(0))?;
         aged.push_back(Aged { table: name, conditions, last });
     }
@@ -137,8 +141,13 @@ impl Prune for FilePrune {
 
     fn count(&mut self) -> Result<Vec<u64>, WriteError> {
         let mut rows = vec![0; self.scope.limits_unix_nano.len()];
-        let mut tables = self.tables.iter();
-        let counted = tables.try_for_each(|aged| aged.count(&self.connection, &mut rows));
+        let Self { tables, connection, .. } = self;
+        let counted = tables.iter().try_for_each(|aged| {
+            limited(connection, Some(crate::clock::monotonic() + COUNT_MAX))?;
+            let counted = aged.count(connection, &mut rows);
+            limited(connection, None)?;
+            counted
+        });
         counted.map(|()| rows).map_err(|failure| failure.judge(&self.options))
     }
 
@@ -186,8 +195,8 @@ fn delete(connection: &mut Connection, aged: &Aged, row: i64) -> Result<Option<(
     let condition = aged.condition();
     // Looked for without the lock that writers wait for.
     let sql = format!(
-        "SELECT max(rowid), total({condition}) FROM {table} WHERE rowid > ?1 AND rowid <= (SELECT max(rowid) FROM \
-         (SELECT rowid FROM {table} WHERE rowid > ?1 AND rowid <= ?3 ORDER BY rowid LIMIT ?2))"
+        "SELECT max(_rowid_), total({condition}) FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= (SELECT max(_rowid_) FROM \
+         (SELECT _rowid_ FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= ?3 ORDER BY _rowid_ LIMIT ?2))"
     );
     let (last, wanted): (Option<i64>, f64) =
         connection
@@ -198,7 +207,7 @@ fn delete(connection: &mut Connection, aged: &Aged, row: i64) -> Result<Option<(
     }
     // Takes the write lock at once: a reader that becomes a writer may not wait.
     let chunk = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = format!("DELETE FROM {table} WHERE rowid > ?1 AND rowid <= ?2 AND ({condition})");
+    let sql = format!("DELETE FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= ?2 AND ({condition})");
     let deleted = chunk.execute(&sql, params![row, last])?;
     chunk.commit()?;
     Ok(Some((last, deleted as u64)))

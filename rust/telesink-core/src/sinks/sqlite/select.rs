@@ -118,7 +118,7 @@ fn change(connection: &mut Connection, sql: &str) -> Result<u64, Failure> {
 }
 
 /// Ends what takes longer than that.
-fn limited(connection: &mut Connection, end: Option<Instant>) -> Result<(), Failure> {
+pub(super) fn limited(connection: &mut Connection, end: Option<Instant>) -> Result<(), Failure> {
     match end {
         Some(end) => connection.progress_handler(STEPS, Some(move || crate::clock::monotonic() > end))?,
         None => connection.progress_handler(0, None::<fn() -> bool>)?,

@@ -7,6 +7,7 @@ use super::super::session::{first_value, run};
 use super::describe;
 use crate::sinks::mapped::chronicle::{CLOCKS, Thing};
 use crate::sinks::mapped::{Bound, Described, Kind, Layout, Misfit};
+use crate::sinks::prune::AgedTable;
 use tokio_postgres::Client;
 
 /// The tables as they were when the connection was made.
@@ -162,6 +163,36 @@ async fn find_missing(client: &Client, tables: &[String]) -> Result<Vec<String>,
         }
     }
     Ok(missing)
+}
+
+/// Makes sure that a table is there, and has a time by which its rows can grow old.
+pub(in super::super) async fn check_time(
+    client: &Client,
+    name: &str,
+    table: &AgedTable,
+) -> Result<(), Failure> {
+    if let Some(missing) = find_missing(client, &[name.to_owned()]).await?.pop() {
+        let hint = "name the database, and the `schema`, that a program with telesink writes to";
+        return Err(config(format!("{missing} is missing"), hint.to_owned()));
+    }
+    if table.key.is_empty() {
+        return Ok(());
+    }
+    let columns = describe::columns(client, name).await?;
+    let Some(time) = columns.iter().find(|column| column.name == table.key) else {
+        let has: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let message = format!("table {name} has no column `{}`", table.key);
+        return Err(config(message, format!("it has: {}", has.join(", "))));
+    };
+    if time.kind == Some(Kind::Time) || time.type_name == "date" {
+        return Ok(());
+    }
+    let message =
+        format!("column `{}` of table {name} is a {}, and rows have no age by it", time.name, time.type_name);
+    Err(config(
+        message,
+        "use timestamptz, timestamp or date for it, or delete with what you read it with".to_owned(),
+    ))
 }
 
 /// The statements that make telesink's own tables and those of the preset.

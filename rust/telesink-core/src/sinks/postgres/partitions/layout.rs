@@ -14,6 +14,8 @@ pub(in super::super) struct Layout {
     pub(in super::super) name: String,
     /// The server's clock, seconds since the Unix epoch.
     pub(in super::super) now: f64,
+    /// Whether it is a table, and no view or foreign table.
+    pub(in super::super) is_table: bool,
     /// Whether the table is made of partitions; somebody may have made a plain one.
     pub(in super::super) is_partitioned: bool,
     /// Whether its partitions are ranges of the time that was asked for.
@@ -107,6 +109,7 @@ pub(in super::super) async fn look(
             name: text(row, "table_name").to_owned(),
             is_by_time: text(row, "is_by_time") == "t",
             now: number(row, "now").unwrap_or(0.0),
+            is_table: matches!(text(row, "kind"), "r" | "p"),
             is_partitioned: text(row, "kind") == "p",
             partitions: Vec::new(),
             default: None,

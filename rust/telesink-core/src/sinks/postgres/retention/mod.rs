@@ -6,10 +6,9 @@ mod ledger;
 mod rest;
 
 pub(super) use ledger::{sweep_clocks, sweep_ledger};
-use rest::Pages;
 pub(super) use rest::Rest;
 
-use super::failure::{Failure, Phase};
+use super::failure::{Cause, Failure, Phase};
 use super::partitions::{KEY, LEAVE_IT, LIMITS, Layout, Partition, look, with_right};
 use super::schema::{Names, RecordTable, Turn, alone, code_of};
 use super::session::run;
@@ -69,13 +68,13 @@ pub(super) enum Piece {
 }
 
 /// What is asked of a table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     /// The table, as SQL takes it.
     pub(super) table: &'a str,
-    /// When a row is from, as SQL.
-    pub(super) time: &'a str,
-    /// The column of that time, by which the table may be divided; empty if there is none.
+    /// What makes a row older than a moment, as SQL; the moment is SQL, too.
+    pub(super) is_old: &'a dyn Fn(&str) -> String,
+    /// The column of its time, by which the table may be divided; empty if there is none.
     pub(super) key: &'a str,
     /// Which rows go.
     pub(super) rules: &'a Rules,
@@ -90,15 +89,18 @@ pub(super) struct Wanted<'a> {
 /// Partitions go as a whole if the table is divided by the time that counts, and all of their rows are to go. In those
 /// that are left, rows go one by one.
 pub(super) async fn find_old(client: &Client, wanted: Wanted<'_>) -> Result<Option<Old>, Failure> {
-    let Wanted { table, time, key, rules, now_unix_nano, is_exact } = wanted;
+    let Wanted { table, is_old, key, rules, now_unix_nano, is_exact } = wanted;
     let Some(layout) = look(client, table, key, LIMITS).await? else { return Ok(None) };
-    let Layout { schema, name, now, is_by_time, is_partitioned, partitions, default } = layout;
+    let Layout { schema, name, now, is_by_time, is_table, is_partitioned, partitions, default } = layout;
+    if !is_table {
+        return Err(no_table(table));
+    }
     let now = now.min(now_unix_nano as f64 / 1e9);
     let limit = |keep: Duration| now - keep.as_secs_f64();
     let table = format!("{schema}.{name}");
     let whole = rules.keep_max.filter(|_| is_by_time).map(limit);
     let condition = |(policy, keep, which): (usize, Duration, Option<&str>)| {
-        let of_age = format!("{time} < to_timestamp({:.6})", limit(keep));
+        let of_age = is_old(&format!("to_timestamp({:.6})", limit(keep)));
         (policy, which.map_or_else(|| of_age.clone(), |which| format!("{which} AND {of_age}")))
     };
     let conditions = |is_wanted: &dyn Fn(&Rule) -> bool| -> Vec<(usize, String)> {
@@ -106,8 +108,8 @@ pub(super) async fn find_old(client: &Client, wanted: Wanted<'_>) -> Result<Opti
         rules.map(|rule| condition((rule.policy, rule.keep, rule.condition.as_deref()))).collect()
     };
     let is_plain = rules.list.iter().all(|rule| rule.condition.is_none());
-    let all =
-        Rest { table: table.clone(), conditions: conditions(&|_| true), is_plain, pages: Pages::default() };
+    let rest_of = |name: &str, conditions| Rest::new(name, key, conditions, is_plain);
+    let of_all = rest_of(&table, conditions(&|_| true));
     let (mut gone, mut rest) = (Vec::new(), Vec::new());
     for partition in partitions {
         if whole.is_some_and(|limit| partition.to <= limit) {
@@ -118,21 +120,28 @@ pub(super) async fn find_old(client: &Client, wanted: Wanted<'_>) -> Result<Opti
             let is_soon_gone = !is_exact && rules.keep_max == Some(rule.keep);
             !is_by_time || (partition.from < limit(rule.keep) && !is_soon_gone)
         };
-        let conditions = conditions(&is_wanted);
-        if partition.is_plain && !conditions.is_empty() {
-            rest.push(Rest { table: partition.name, conditions, ..all.clone() });
-        }
+        let of_part = rest_of(&partition.name, conditions(&is_wanted));
+        rest.extend(of_part.leaves(client, partition.is_plain).await?);
     }
     gone.sort_by(|one, other| one.to.total_cmp(&other.to));
     match default {
-        Some(default) if default.is_plain && default.bytes > 0 => {
-            rest.push(Rest { table: default.name, ..all });
+        Some(default) if default.is_plain && default.bytes == 0 => {}
+        Some(default) => {
+            let others = rest_of(&default.name, of_all.conditions);
+            rest.extend(others.leaves(client, default.is_plain).await?);
         }
-        None if !is_partitioned => rest.push(all),
-        _ => {}
+        None if !is_partitioned => rest.push(of_all),
+        None => {}
     }
     rest.retain(|rest| !rest.conditions.is_empty());
     Ok(Some(Old { partitions: gone, rest, now, table }))
+}
+
+fn no_table(name: &str) -> Failure {
+    let message =
+        format!("{name} is a view or a foreign table, from which rows cannot be deleted piece by piece");
+    let hint = "delete old rows with what you write it with".to_owned();
+    Failure::new(Phase::Schema, Cause::Config { message, hint })
 }
 
 /// Drops what is older than `keep`, a bounded part of it at once.
@@ -158,7 +167,7 @@ async fn work(
     for table in RecordTable::ALL {
         let wanted = Wanted {
             table: names.of(table),
-            time: KEY,
+            is_old: &|limit| format!("{KEY} < {limit}"),
             key: KEY,
             rules: &rules,
             now_unix_nano,

@@ -91,13 +91,45 @@ pub(in super::super) fn declared(
         });
     }
     let mut declared = tables;
-    for table in declared.iter_mut().filter(|table| table.form == TimeForm::Declared) {
+    for table in &mut declared {
+        check_kind(connection, &table.table)?;
         let columns = describe::with_times(describe::columns(connection, &table.table)?, &layout.rows);
-        let time = columns.iter().find(|column| identifier(&column.name) == table.time);
-        let is_number = time.is_some_and(|column| column.kind == Some(Kind::Seconds));
-        table.form = if is_number { TimeForm::Seconds } else { TimeForm::Text };
+        if layout.has_runs {
+            continue;
+        }
+        // In double quotes, what is no column would be a text to SQLite.
+        let used = [Some(&table.time), table.level.as_ref(), table.logger.as_ref()];
+        for name in used.into_iter().flatten() {
+            if !columns.iter().any(|column| identifier(&column.name) == *name) {
+                let has: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+                return Err(Failure::Tables {
+                    message: format!("table {} has no column {name}", table.table),
+                    hint: format!("it has: {}", has.join(", ")),
+                });
+            }
+        }
+        if table.form == TimeForm::Declared {
+            let time = columns.iter().find(|column| identifier(&column.name) == table.time);
+            let is_number = time.is_some_and(|column| column.kind == Some(Kind::Seconds));
+            table.form = if is_number { TimeForm::Seconds } else { TimeForm::Text };
+        }
     }
     Ok(declared)
+}
+
+/// Refuses what has no row ids to go by.
+fn check_kind(connection: &Connection, table: &str) -> Result<(), Failure> {
+    let sql = "SELECT type, wr FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE AND schema = 'main'";
+    let (kind, is_without): (String, bool) =
+        connection.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if kind == "table" && !is_without {
+        return Ok(());
+    }
+    let what = if is_without { "is a table without row ids".to_owned() } else { format!("is a {kind}") };
+    Err(Failure::Tables {
+        message: format!("{table} {what}, from which rows cannot be deleted piece by piece"),
+        hint: "delete old rows with what you write it with".to_owned(),
+    })
 }
 
 fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> Result<Vec<&'t str>, Failure> {
