@@ -378,7 +378,7 @@ def test_levels_that_a_program_writes_in_small_letters_are_found(store):
     ("policy", "expected"),
     [
         (Policy(None, level="EROR"), "did you mean `ERROR`"),
-        (Policy("1 day", level="DEBUGG"), "did you mean `DEBUG`"),
+        (Policy("1 day", level="DBUG"), "did you mean `DEBUG`"),
         (Policy(None, logger="audit.*"), "stands for the loggers below it"),
     ],
 )
