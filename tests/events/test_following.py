@@ -38,20 +38,29 @@ def pipeline(dsn):
         yield opened
 
 
-class Followed:
-    """Follows on a thread of its own until it is quiet for so long."""
+#: It is chosen by whatever the tests choose by.
+LAST = {"body": "the last of 7", "level": "ERROR", "logger": "shop"}
 
-    def __init__(self, dsn, idle_seconds=3.0, **chosen):
-        self._rows = Reader(dsn).follow(idle_seconds_max=idle_seconds, poll_seconds=0.1, **chosen)
+
+class Followed:
+    """Follows on a thread of its own until it is told the last word."""
+
+    def __init__(self, dsn, **chosen):
+        self._rows = Reader(dsn).follow(idle_seconds_max=60, poll_seconds=0.1, **chosen)
         self.bodies = []
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def _work(self):
         for row in self._rows:
+            if row.body == LAST["body"]:
+                return
             self.bodies.append(row.body)
 
-    def end(self):
+    def end(self, pipeline):
+        """Say the last word, and answer what was told before."""
+        pipeline.enqueue(LAST)
+        assert pipeline.flush(30).complete
         self._thread.join(60)
         assert not self._thread.is_alive()
         return self.bodies
@@ -65,8 +74,8 @@ def test_seed_S0_38_each_record_that_comes_is_told_once(dsn, pipeline):
         assert pipeline.flush(30).complete
 
     expected = [str(number) for number in range(50)]
-    assert one.end() == expected
-    assert other.end() == expected
+    assert one.end(pipeline) == expected
+    assert other.end(pipeline) == expected
 
 
 def test_seed_S0_38_without_a_listener_nothing_happens(dsn, pipeline):
@@ -85,7 +94,7 @@ def test_records_are_chosen_as_for_a_page(dsn, pipeline):
         pipeline.enqueue({"body": f"line {number}", "level": level, "logger": "shop.cart"})
     assert pipeline.flush(30).complete
 
-    assert followed.end() == ["line 7", "line 17"]
+    assert followed.end(pipeline) == ["line 7", "line 17"]
 
 
 def test_from_a_moment_on_what_is_there_already_comes_first(dsn, pipeline):
@@ -96,7 +105,7 @@ def test_from_a_moment_on_what_is_there_already_comes_first(dsn, pipeline):
     pipeline.enqueue({"body": "new"})
     assert pipeline.flush(30).complete
 
-    told = followed.end()
+    told = followed.end(pipeline)
     # In a file in the order of arrival, else in that of their times.
     expected = [*(str(number) for number in range(100, 2_500)), "old", "new"]
     assert sorted(told) == sorted(expected)
@@ -129,9 +138,10 @@ def test_a_record_that_comes_long_after_its_time_is_told_where_listeners_are_tol
         for number in range(3):
             pipeline.enqueue({"body": str(number), "time": NOON + timedelta(days=number)})
             assert pipeline.flush(30).complete
-            time.sleep(0.2)
+            # Each by a look of its own.
+            wait_until(lambda number=number: str(number) in followed.bodies, "it is told")
 
-    assert sorted(followed.end()) == ["0", "1", "2", "old"]
+        assert sorted(followed.end(pipeline)) == ["0", "1", "2", "old"]
 
 
 def test_what_is_remembered_is_bounded(postgres_store, monkeypatch):
@@ -147,7 +157,26 @@ def test_what_is_remembered_is_bounded(postgres_store, monkeypatch):
                 assert pipeline.flush(30).complete
         assert pipeline.flush(30).complete
 
-    assert followed.end() == [str(number) for number in range(1_000)]
+        assert followed.end(pipeline) == [str(number) for number in range(1_000)]
+
+
+def test_when_the_newest_row_of_a_file_is_deleted_only_what_is_new_is_told(sqlite_store, preset):
+    """Rows are told by their numbers, not by times that others have given them."""
+    dsn = sqlite_store.dsn(**preset)
+    table = "logs" if preset else "telesink_logs"
+    with telesink.Pipeline(dsn) as pipeline:
+        for number in range(5):
+            pipeline.enqueue({"body": f"old {number}"})
+        for days in (-2, 2):
+            pipeline.enqueue({"body": "odd", "time": datetime.now(UTC) + timedelta(days=days)})
+        assert pipeline.flush(30).complete
+        rows = Reader(dsn).follow(idle_seconds_max=0.2)
+        sqlite_store.sql(f"DELETE FROM {table} WHERE rowid = (SELECT max(rowid) FROM {table})")
+        for number in range(3):
+            pipeline.enqueue({"body": str(number)})
+        assert pipeline.flush(30).complete
+
+        assert [row.body for row in rows] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("kept", [0, 200])
@@ -194,6 +223,24 @@ def test_a_time_that_never_comes_ends_nobody(postgres_store):
 
     assert [row.body for row in Reader(dsn).follow(since=NOON, idle_seconds_max=0.1)] == ["a"]
     assert [row.body for row in Reader(dsn).all_logs()] == ["a"]
+
+
+def test_a_host_whose_clock_is_ahead_does_not_silence_the_others(postgres_store, monkeypatch):
+    monkeypatch.setattr(_following, "TOLD_MAX", 100)
+    with telesink.Pipeline(postgres_store.dsn(notify=True)) as pipeline:
+        pipeline.enqueue({"body": "old"})
+        assert pipeline.flush(30).complete
+        followed = Followed(postgres_store.dsn(notify=True))
+        ahead = datetime.now(UTC) + timedelta(minutes=5)
+        for number in range(250):
+            pipeline.enqueue({"body": "ahead", "time": ahead + timedelta(milliseconds=number)})
+        assert pipeline.flush(30).complete
+        wait_until(lambda: len(followed.bodies) == 250, "all that are ahead")
+        for number in range(5):
+            pipeline.enqueue({"body": str(number)})
+            assert pipeline.flush(30).complete
+
+        assert followed.end(pipeline)[250:] == ["0", "1", "2", "3", "4"]
 
 
 def test_a_run_is_told_each_time_that_it_changes(store):

@@ -1,6 +1,6 @@
 """What was stored is read back: pages of log records, runs as trees; the same from both databases."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from events.fixture import entries, identifier
@@ -316,3 +316,27 @@ def test_many_rows_over_long_and_short_times_are_read_in_order_and_once(postgres
     assert [row.time for row in rows] == sorted(row.time for row in rows)
     assert [row.body for row in reader.all_logs(after=rows[30_700].id)] == [row.body for row in rows[30_701:]]
     assert len(list(reader.all_logs(since=NOON + timedelta(days=100)))) == 101
+
+
+def test_times_at_the_ends_of_the_calendar_are_read(store):
+    dsn = store.dsn(preset="systemprompt")
+    times = ["0001-01-01T00:00:00+05:00", "9999-12-31 23:59:59Z", "2026-01-31T12:00:00Z"]
+    if store.name == "postgres":
+        times += ["-infinity", "-infinity", "infinity"]
+    with telesink.Pipeline(dsn) as pipeline:
+        for number in range(len(times)):
+            pipeline.enqueue({"body": str(number)})
+        assert pipeline.flush(30).complete
+    for number, when in enumerate(times):
+        store.sql(f"UPDATE logs SET timestamp = '{when}' WHERE message = '{number}'")
+    reader = Reader(dsn)
+
+    rows = list(reader.all_logs())
+
+    assert sorted(row.body for row in rows) == [str(number) for number in range(len(times))]
+    assert reader.summary().total == reader.logs().total == len(times)
+    assert [row.body for row in reader.all_logs(after=rows[0].id)] == [row.body for row in rows[1:]]
+    east = timezone(timedelta(hours=5))
+    for wrong in ({"since": datetime.min.replace(tzinfo=east)}, {"until": "soon"}):
+        with pytest.raises(telesink.ConfigError, match=r"which no other zone knows|expected a datetime"):
+            reader.logs(**wrong)

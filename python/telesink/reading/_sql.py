@@ -98,7 +98,11 @@ def aware(value: object, name: str = "since") -> datetime:
     if not isinstance(value, datetime):
         message = f"`{name}` is a {type(value).__name__}; expected a datetime"
         raise ConfigError(message, "for example datetime.now() - timedelta(hours=1)")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = f"`{name}` is {value}, which no other zone knows"
+        raise ConfigError(message, "give a moment between the years 2 and 9998") from error
 
 
 def moment(value: str | None) -> datetime:
@@ -114,7 +118,7 @@ def moment_of(value: str | None) -> datetime | None:
         if value.lstrip("-").isdigit():
             return _EPOCH + timedelta(microseconds=int(value))
         found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         # Written by others, and no time.
         return _EPOCH
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

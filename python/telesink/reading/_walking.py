@@ -7,7 +7,7 @@ Statements are put together from names of telesink's own and from values that we
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from telesink.reading._logs import Cells, Logs, behind, columns, where_of
@@ -22,10 +22,9 @@ _AT_ONCE = 1_000
 #: Rows of a stretch of time, about: Postgres reads all of it for each thousand.
 _STRETCH_ROWS = 10 * _AT_ONCE
 
-#: The first stretch, the shortest and the longest.
+#: The first stretch, and the shortest.
 _STRETCH = timedelta(minutes=1)
 _STRETCH_MIN = timedelta(milliseconds=1)
-_STRETCH_MAX = timedelta(days=366)
 
 
 class Walk:
@@ -57,9 +56,12 @@ class Walk:
             return self._in_stretches(after)
         return self._pages([], after)
 
-    def rows_since(self, start: datetime) -> Iterator[Cells]:
-        """The rows that are not older than a moment, which is not long ago."""
-        return self._pages([self._since(start)], None)
+    def rows_between(self, start: datetime, end: datetime | None = None) -> Iterator[Cells]:
+        """The rows of a short time: not older than a moment, nor younger than another."""
+        bounds = [self._since(start)]
+        if end is not None:
+            bounds.append(self._before(end + timedelta(microseconds=1)))
+        return self._pages(bounds, None)
 
     def _since(self, start: datetime) -> str:
         return f"{self._logs.time} >= {self._dialect.moment(start, self._logs.form)}"
@@ -76,39 +78,42 @@ class Walk:
 
     def _in_stretches(self, after: Cells | None) -> Iterator[Cells]:
         # No index has the order: the whole table would be read for each thousand rows.
-        low, high = self._ends(after)
+        mark = [] if after is None else [behind(self._logs, self._dialect, after)]
+        low, high = self._ends(mark)
         if low is None or high is None:
             # Nothing, or only what happens never.
             yield from self._pages([], after)
             return
-        stretch, is_first = _STRETCH, after is None
+        stretch = _STRETCH
+        bounds: list[str] = []
         while True:
-            while stretch > _STRETCH_MIN and self._is_long(low, low + stretch):
+            while stretch > _STRETCH_MIN and self._is_long(low, _later(low, stretch)):
                 stretch /= 4
-            upper = low + stretch
-            is_last = upper > high
-            bounds = [] if is_first else [self._since(low)]
-            if not is_last:
-                bounds.append(self._before(upper))
+            upper = _later(low, stretch)
+            if upper > high:
+                yield from self._pages(bounds, after)
+                return
             count = 0
-            for cells in self._pages(bounds, after):
+            for cells in self._pages([*bounds, self._before(upper)], after):
                 yield cells
                 count += 1
-            if is_last:
-                return
             if count < _AT_ONCE:
-                stretch = min(stretch * 4, _STRETCH_MAX)
+                stretch *= 4
             # The mark was for the stretch that it stands in.
-            low, is_first, after = upper, False, None
+            bounds, after = [self._since(upper)], None
+            if count == 0:
+                # Nothing for a while: go on where there is something.
+                low, _ = self._ends(bounds)
+                upper = high if low is None else low
+            low = upper
 
     def _before(self, end: datetime) -> str:
         return f"{self._logs.time} < {self._dialect.moment(end, self._logs.form)}"
 
-    def _ends(self, after: Cells | None) -> tuple[datetime | None, datetime | None]:
-        mark = [] if after is None else [behind(self._logs, self._dialect, after)]
+    def _ends(self, bounds: list[str]) -> tuple[datetime | None, datetime | None]:
         time = self._logs.time
         first, last = (self._dialect.micros(f"{which}({time})", self._logs.form) for which in ("min", "max"))
-        where = where_of([*self._where, *mark, f"isfinite({time})"])
+        where = where_of([*self._where, *bounds, f"isfinite({time})"])
         (ends,) = self._ask(f"SELECT {first} AS first, {last} AS last FROM {self._table}{where}")
         return moment_of(ends["first"]), moment_of(ends["last"])
 
@@ -117,3 +122,9 @@ class Walk:
         part = f"SELECT 1 FROM {self._table}{where} LIMIT {_STRETCH_ROWS + 1}"
         (counted,) = self._ask(f"SELECT count(*) AS total FROM ({part}) AS part")
         return int(counted["total"] or 0) > _STRETCH_ROWS
+
+
+def _later(moment: datetime, stretch: timedelta) -> datetime:
+    """So much later, or the end of the calendar."""
+    latest = datetime.max.replace(tzinfo=UTC)
+    return latest if latest - moment < stretch else moment + stretch

@@ -43,12 +43,13 @@ pub(super) fn open(
         let (mut all, mut is_there) = (VecDeque::new(), false);
         for table in tables {
             let name = mapped::qualified(prefix, &table.table);
-            let table = &as_text(table);
+            let mut table = as_text(table);
             if is_of_others {
-                mapped::check_time(client, &name, table).await?;
+                table.time = mapped::checked_time(client, &name, &table).await?;
             }
+            let table = &table;
             let rules = retention.rules(table, schema::literal);
-            let is_old = |limit: &str| table.is_old(prefix, |time| format!("({time} < {limit})"));
+            let is_old = |limit: &str| table.is_old(prefix, &format!("({} < {limit})", table.time), limit);
             let wanted = retention::Wanted {
                 table: &name,
                 is_old: &is_old,

@@ -89,11 +89,11 @@ impl Retention {
 
     pub(super) fn check(&self, tables: &[AgedTable]) -> Result<(), ConfigError> {
         for policy in &self.policies {
-            check_names(policy)?;
             let named: Vec<&AgedTable> = tables.iter().filter(|table| policy.names(table)).collect();
             if named.is_empty() {
                 return Err(no_table(policy.table.as_deref().unwrap_or_default(), tables));
             }
+            check_names(policy, &named)?;
             if !named.iter().any(|table| policy.can_fit(table)) {
                 let what = if policy.level.is_some() { "level" } else { "logger" };
                 let names: Vec<&str> = named.iter().map(|table| table.name.as_str()).collect();
@@ -135,7 +135,12 @@ impl Policy {
         let mut all = Vec::new();
         if let (Some(level), Some(column)) = (&self.level, &table.level) {
             let names: Vec<String> = spellings(level, table).iter().map(|name| literal(name)).collect();
-            all.push(format!("upper(coalesce({column}, '')) IN ({})", names.join(", ")));
+            // As it is, too: not every letter has the same capital everywhere.
+            all.push(format!(
+                "(upper(coalesce({column}, '')) IN ({}) OR coalesce({column}, '') = {})",
+                names.join(", "),
+                literal(level)
+            ));
         }
         if let (Some(logger), Some(column)) = (&self.logger, &table.logger) {
             let column = format!("coalesce({column}, '')");
@@ -160,7 +165,7 @@ fn spellings(level: &str, table: &AgedTable) -> Vec<String> {
     let others: &[&str] = match upper.as_str() {
         "WARNING" => &["WARN"],
         "WARN" => &["WARNING"],
-        "CRITICAL" | "FATAL" if table.has_five_levels => &["ERROR"],
+        "CRITICAL" | "FATAL" if table.has_five_levels => &["FATAL", "CRITICAL", "ERROR"],
         "CRITICAL" => &["FATAL"],
         "FATAL" => &["CRITICAL"],
         _ => &[],
@@ -169,15 +174,19 @@ fn spellings(level: &str, table: &AgedTable) -> Vec<String> {
     std::iter::once(upper.clone()).chain(others).collect()
 }
 
-/// Refuses names that were surely meant otherwise: a policy that fits nothing protects nothing.
-fn check_names(policy: &Policy) -> Result<(), ConfigError> {
+/// Refuses names that no row has: a policy that fits nothing protects nothing.
+fn check_names(policy: &Policy, tables: &[&AgedTable]) -> Result<(), ConfigError> {
     if let Some(level) = &policy.level {
         let upper = level.to_ascii_uppercase();
-        let is_known = LEVELS.iter().any(|known| upper.strip_prefix(known).is_some_and(is_step));
-        if let Some(meant) = nearest(&upper, LEVELS).filter(|_| !is_known) {
+        let is_known = LEVELS.contains(&upper.as_str());
+        if !is_known && tables.iter().all(|table| table.has_known_levels) {
+            let meant = nearest(&upper, LEVELS).map(|meant| format!("did you mean `{meant}`? "));
             return Err(ConfigError::new(
                 format!("a policy is about the level `{level}`"),
-                format!("did you mean `{meant}`?"),
+                format!(
+                    "{}levels are stored as TRACE, DEBUG, INFO, WARN, ERROR and FATAL, others as the next below",
+                    meant.unwrap_or_default()
+                ),
             ));
         }
     }
@@ -188,11 +197,6 @@ fn check_names(policy: &Policy) -> Result<(), ConfigError> {
         )),
         None => Ok(()),
     }
-}
-
-/// What stands behind a name of OpenTelemetry's: nothing, or the step within the level.
-fn is_step(rest: &str) -> bool {
-    matches!(rest, "" | "2" | "3" | "4")
 }
 
 #[cfg(test)]
@@ -227,7 +231,10 @@ mod tests {
     fn rows_that_no_policy_fits_stay() {
         let rules = rules(vec![of_level("DEBUG", 1)], "logs");
 
-        assert_eq!(rules.list[0].condition.as_deref(), Some("(upper(coalesce(level, '')) IN ('DEBUG'))"));
+        assert_eq!(
+            rules.list[0].condition.as_deref(),
+            Some("((upper(coalesce(level, '')) IN ('DEBUG') OR coalesce(level, '') = 'DEBUG'))")
+        );
         assert_eq!(rules.keep_max, None);
     }
 
@@ -235,7 +242,8 @@ mod tests {
     fn the_first_policy_that_fits_decides() {
         let rules = rules(vec![of_level("warning", 30), keep(7), of_level("ERROR", 90)], "logs");
 
-        let of_warning = "(upper(coalesce(level, '')) IN ('WARNING', 'WARN'))";
+        let of_warning =
+            "((upper(coalesce(level, '')) IN ('WARNING', 'WARN') OR coalesce(level, '') = 'warning'))";
         assert_eq!(rules.list.len(), 2);
         assert_eq!(rules.list[0].condition.as_deref(), Some(of_warning));
         assert_eq!(rules.list[1].condition, Some(format!("NOT {of_warning}")));
@@ -262,11 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn levels_of_ones_own_and_steps_of_opentelemetry_are_names_like_others() {
-        for level in ["NOTICE", "SUCCESS", "info2", "Fatal4", "7"] {
-            let retention = Retention { policies: vec![of_level(level, 1)], now_unix_nano: 0 };
-            retention.check(&AgedTable::own()).expect(level);
-        }
+    fn levels_of_ones_own_are_for_tables_of_ones_own() {
+        let mut table = AgedTable::own().swap_remove(0);
+        let retention = Retention { policies: vec![of_level("NOTICE", 1)], now_unix_nano: 0 };
+
+        let error = retention.check(std::slice::from_ref(&table)).expect_err("stored as INFO");
+        table.has_known_levels = false;
+
+        assert!(error.hint.contains("others as the next below"), "{error}");
+        retention.check(&[table]).expect("whatever others write");
     }
 
     #[test]
@@ -277,8 +289,8 @@ mod tests {
 
         let rules = retention.rules(&table, |text| format!("'{text}'"));
 
-        let expected = "(upper(coalesce(level, '')) IN ('CRITICAL', 'ERROR'))";
-        assert_eq!(rules.list[0].condition.as_deref(), Some(expected));
+        let condition = rules.list[0].condition.as_deref().expect("a condition");
+        assert!(["FATAL", "CRITICAL", "ERROR"].iter().all(|name| condition.contains(name)), "{condition}");
     }
 
     #[test]

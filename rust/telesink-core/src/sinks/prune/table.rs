@@ -18,13 +18,15 @@ pub(crate) struct AgedTable {
     pub(crate) key: String,
     /// How `SQLite` keeps that.
     pub(crate) form: TimeForm,
-    /// What has to be so beside, with `{prefix}` for what stands in front of names and `{is_older(...)}` around another
-    /// time; empty if nothing.
+    /// What has to be so beside, with `{prefix}` for what stands in front of names and `{limit}` for the moment; empty if
+    /// nothing.
     pub(crate) only_if: &'static str,
     /// The level, as SQL; none without.
     pub(crate) level: Option<String>,
     /// Whether that is one of five, so that FATAL stands there as ERROR.
     pub(crate) has_five_levels: bool,
+    /// Whether levels have no other names than telesink's own.
+    pub(crate) has_known_levels: bool,
     /// The logger, as SQL; none without.
     pub(crate) logger: Option<String>,
 }
@@ -46,17 +48,28 @@ pub(crate) enum TimeForm {
 const OWN_TEXT: &str = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].\
                         [0-9][0-9][0-9][0-9][0-9][0-9]Z'";
 
+/// A day, which is over with its last moment.
+const DAY_TEXT: &str = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'";
+
 /// A time as others may write it; what does not begin with a date is none.
 const ANY_TEXT: &str = "'[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'";
 
 impl TimeForm {
+    /// A moment as numbers in `SQLite` have it.
+    pub(crate) fn number(self, unix_nano: u64) -> String {
+        match self {
+            Self::Nanos => unix_nano.to_string(),
+            Self::Seconds | Self::Text | Self::Declared => format!("{:.6}", unix_nano as f64 / 1e9),
+        }
+    }
+
     /// Whether a row of `SQLite` is older than a moment, as SQL that is never NULL. What is no time is not old.
     pub(crate) fn is_older(self, time: &str, unix_nano: u64) -> String {
         match self {
             Self::Nanos => format!("(typeof({time}) = 'integer' AND {time} < {unix_nano})"),
             Self::Seconds => {
-                let seconds = unix_nano as f64 / 1e9;
-                format!("(typeof({time}) IN ('integer', 'real') AND {time} < {seconds:.6})")
+                let limit = self.number(unix_nano);
+                format!("(typeof({time}) IN ('integer', 'real') AND {time} < {limit})")
             }
             Self::Text | Self::Declared => {
                 let mut text = Vec::with_capacity(30);
@@ -64,6 +77,7 @@ impl TimeForm {
                 let limit = format!("'{}'", String::from_utf8_lossy(&text));
                 format!(
                     "(typeof({time}) = 'text' AND CASE WHEN {time} GLOB {OWN_TEXT} THEN {time} < {limit} \
+                     WHEN {time} GLOB {DAY_TEXT} THEN coalesce(julianday({time}, '+1 day') <= julianday({limit}), 0) \
                      WHEN {time} GLOB {ANY_TEXT} THEN coalesce(julianday({time}) < julianday({limit}), 0) ELSE 0 END)"
                 )
             }
@@ -71,35 +85,27 @@ impl TimeForm {
     }
 }
 
-/// A step is as old as the youngest of itself, its events and the steps inside of it.
+/// In a run of which nothing is young; asked of an index. A step that has not ended is as old as the youngest step beside
+/// it: for the others, that would be a look at all steps of the run for each of them.
 const STEP_IS_QUIET: &str = "NOT EXISTS (SELECT 1 FROM {prefix}chronicle_events AS inside \
-    WHERE inside.run_id = chronicle_steps.run_id AND inside.step_id = chronicle_steps.id \
-    AND NOT {is_older(inside.created_at)}) \
-    AND NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside WHERE inside.run_id = chronicle_steps.run_id \
-    AND inside.parent_step = chronicle_steps.id AND NOT {is_older(coalesce(inside.end_time, inside.start_time))})";
+    WHERE inside.run_id = aged.run_id AND inside.created_at >= {limit}) \
+    AND (aged.end_time IS NOT NULL OR NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside \
+    WHERE inside.run_id = aged.run_id AND coalesce(inside.end_time, inside.start_time) >= {limit}))";
 
 /// A run is as old as the youngest of itself, its steps and its events.
-const RUN_IS_QUIET: &str = "NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside \
-    WHERE inside.run_id = chronicle_runs.id AND NOT {is_older(coalesce(inside.end_time, inside.start_time))}) \
-    AND NOT EXISTS (SELECT 1 FROM {prefix}chronicle_events AS inside WHERE inside.run_id = chronicle_runs.id \
-    AND NOT {is_older(inside.created_at)})";
+const RUN_IS_QUIET: &str = "NOT EXISTS (SELECT 1 FROM {prefix}chronicle_events AS inside \
+    WHERE inside.run_id = aged.id AND inside.created_at >= {limit}) \
+    AND NOT EXISTS (SELECT 1 FROM {prefix}chronicle_steps AS inside WHERE inside.run_id = aged.id \
+    AND coalesce(inside.end_time, inside.start_time) >= {limit})";
 
 impl AgedTable {
-    /// What makes a row old enough, as SQL. `is_older` says so of one time, `prefix` stands in front of names.
-    pub(crate) fn is_old(&self, prefix: &str, is_older: impl Fn(&str) -> String) -> String {
-        let mut sql = is_older(&self.time);
-        let mut rest = self.only_if;
-        if !rest.is_empty() {
-            sql.push_str(" AND ");
+    /// What makes a row old enough, as SQL, in a statement that calls the table `aged`. `is_older` says so of its time,
+    /// `limit` is the moment, `prefix` stands in front of names.
+    pub(crate) fn is_old(&self, prefix: &str, is_older: &str, limit: &str) -> String {
+        if self.only_if.is_empty() {
+            return is_older.to_owned();
         }
-        while let Some((before, behind)) = rest.split_once("{is_older(") {
-            let Some((time, after)) = behind.split_once(")}") else { break };
-            sql.push_str(before);
-            sql.push_str(&is_older(time));
-            rest = after;
-        }
-        sql.push_str(rest);
-        sql.replace("{prefix}", prefix)
+        format!("{is_older} AND {}", self.only_if.replace("{prefix}", prefix).replace("{limit}", limit))
     }
 
     fn new(name: &str, table: &str, time: &str, form: TimeForm) -> Self {
@@ -113,6 +119,7 @@ impl AgedTable {
             only_if: "",
             level: None,
             has_five_levels: false,
+            has_known_levels: true,
             logger: None,
         }
     }
@@ -144,6 +151,8 @@ impl AgedTable {
                     ..Self::new("steps", Thing::Step.table(), ended, TimeForm::Seconds)
                 },
                 Self {
+                    // A partition by it may hold runs that go on.
+                    key: String::new(),
                     only_if: RUN_IS_QUIET,
                     ..Self::new("runs", Thing::Run.table(), "updated_at", TimeForm::Seconds)
                 },
@@ -167,6 +176,7 @@ impl AgedTable {
         let name = if rows.is_preset { "logs" } else { &rows.table };
         Ok(vec![Self {
             time: quoted(time),
+            has_known_levels: rows.is_preset,
             has_five_levels: column(&[Source::LevelOfFive]).is_some(),
             level: column(&[Source::LevelOfFive]).or_else(|| column(&[Source::Level])).map(quoted),
             logger: column(&[Source::Logger]).map(quoted),

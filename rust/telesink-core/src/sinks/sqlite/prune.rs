@@ -87,7 +87,8 @@ fn look(
         }
         let condition = |rule: &Rule| {
             let limit = retention.limit_unix_nano(rule.keep);
-            let of_age = table.is_old("", |time| table.form.is_older(time, limit));
+            let is_older = table.form.is_older(&table.time, limit);
+            let of_age = table.is_old("", &is_older, &table.form.number(limit));
             rule.condition.as_ref().map_or_else(|| of_age.clone(), |which| format!("{which} AND {of_age}"))
         };
         let conditions = list.iter().map(|rule| (rule.policy, condition(rule))).collect();
@@ -115,7 +116,7 @@ impl Aged {
     /// Adds up the rows that are to go, by policy.
     fn count(&self, connection: &Connection, rows: &mut [u64]) -> Result<(), Failure> {
         let sums: Vec<String> = self.conditions.iter().map(|(_, which)| format!("total({which})")).collect();
-        let sql = format!("SELECT {} FROM {}", sums.join(", "), self.table);
+        let sql = format!("SELECT {} FROM {} AS aged", sums.join(", "), self.table);
         let counted = connection.query_row(&sql, [], |row| {
             for (place, (policy, _)) in self.conditions.iter().enumerate() {
                 if let Some(rows) = rows.get_mut(*policy) {
@@ -195,7 +196,7 @@ fn delete(connection: &mut Connection, aged: &Aged, row: i64) -> Result<Option<(
     let condition = aged.condition();
     // Looked for without the lock that writers wait for.
     let sql = format!(
-        "SELECT max(_rowid_), total({condition}) FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= (SELECT max(_rowid_) FROM \
+        "SELECT max(_rowid_), total({condition}) FROM {table} AS aged WHERE _rowid_ > ?1 AND _rowid_ <= (SELECT max(_rowid_) FROM \
          (SELECT _rowid_ FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= ?3 ORDER BY _rowid_ LIMIT ?2))"
     );
     let (last, wanted): (Option<i64>, f64) =
@@ -207,7 +208,7 @@ fn delete(connection: &mut Connection, aged: &Aged, row: i64) -> Result<Option<(
     }
     // Takes the write lock at once: a reader that becomes a writer may not wait.
     let chunk = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sql = format!("DELETE FROM {table} WHERE _rowid_ > ?1 AND _rowid_ <= ?2 AND ({condition})");
+    let sql = format!("DELETE FROM {table} AS aged WHERE _rowid_ > ?1 AND _rowid_ <= ?2 AND ({condition})");
     let deleted = chunk.execute(&sql, params![row, last])?;
     chunk.commit()?;
     Ok(Some((last, deleted as u64)))

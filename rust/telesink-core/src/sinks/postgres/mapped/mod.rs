@@ -7,7 +7,7 @@ mod rows;
 mod runs;
 mod tables;
 
-pub(super) use tables::{Mapped, check_time, ddl, prepare, qualified};
+pub(super) use tables::{Mapped, checked_time, ddl, prepare, qualified};
 
 use super::failure::{Failure, Phase};
 use super::lane_lock::LaneLock;

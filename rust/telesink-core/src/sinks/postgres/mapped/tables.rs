@@ -165,18 +165,19 @@ async fn find_missing(client: &Client, tables: &[String]) -> Result<Vec<String>,
     Ok(missing)
 }
 
-/// Makes sure that a table is there, and has a time by which its rows can grow old.
-pub(in super::super) async fn check_time(
+/// Makes sure that a table is there, and has a time by which its rows can grow old; answers with that as SQL. What
+/// happens never is not old, and a day is over with its last moment.
+pub(in super::super) async fn checked_time(
     client: &Client,
     name: &str,
     table: &AgedTable,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     if let Some(missing) = find_missing(client, &[name.to_owned()]).await?.pop() {
         let hint = "name the database, and the `schema`, that a program with telesink writes to";
         return Err(config(format!("{missing} is missing"), hint.to_owned()));
     }
     if table.key.is_empty() {
-        return Ok(());
+        return Ok(table.time.clone());
     }
     let columns = describe::columns(client, name).await?;
     let Some(time) = columns.iter().find(|column| column.name == table.key) else {
@@ -184,8 +185,11 @@ pub(in super::super) async fn check_time(
         let message = format!("table {name} has no column `{}`", table.key);
         return Err(config(message, format!("it has: {}", has.join(", "))));
     };
-    if time.kind == Some(Kind::Time) || time.type_name == "date" {
-        return Ok(());
+    if time.kind == Some(Kind::Time) {
+        return Ok(format!("nullif({}, '-infinity')", table.time));
+    }
+    if time.type_name == "date" {
+        return Ok(format!("(nullif({}, '-infinity') + 1)", table.time));
     }
     let message =
         format!("column `{}` of table {name} is a {}, and rows have no age by it", time.name, time.type_name);

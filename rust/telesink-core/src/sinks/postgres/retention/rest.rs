@@ -3,7 +3,7 @@
 use super::super::failure::{Cause, Failure, Phase};
 use super::super::partitions::LIMITS;
 use super::super::schema::{ServerLimits, Turn, alone, code_of, literal};
-use super::super::session::run;
+use super::super::session::{first_value, run};
 use super::{Piece, UNDEFINED_TABLE};
 use std::time::Duration;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -102,13 +102,22 @@ impl Rest {
                 Ok(Piece::Done(gone))
             }
             Ok(None) => Ok(Piece::Busy),
-            Err(failure) if code_of(&failure) == UNDEFINED_TABLE => {
+            Err(failure) if self.is_gone(client, &failure).await => {
                 self.pages.seen = self.pages.all.unwrap_or(0);
                 self.pages.all = Some(self.pages.seen);
                 Ok(Piece::Done(0))
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Whether somebody else has dropped the table meanwhile.
+    async fn is_gone(&self, client: &Client, failure: &Failure) -> bool {
+        if code_of(failure) != UNDEFINED_TABLE {
+            return false;
+        }
+        let sql = format!("SELECT to_regclass({}) IS NULL", literal(&self.table));
+        run(client, Phase::Schema, &sql).await.is_ok_and(|answer| first_value(&answer) == Some("t"))
     }
 
     /// Notes how far it is, when so many rows were to go and so many went.
@@ -158,8 +167,8 @@ impl Rest {
             format!("ctid >= '({seen},0)'::tid AND ctid < '({},0)'::tid AND ", self.pages.end())
         };
         format!(
-            "WITH wanted AS MATERIALIZED (SELECT ctid AS place FROM ONLY {table} WHERE {pages}({condition}) \
-             LIMIT {CHUNK_ROWS}), gone AS (DELETE FROM ONLY {table} WHERE ctid = ANY (ARRAY(SELECT place FROM wanted)) \
+            "WITH wanted AS MATERIALIZED (SELECT ctid AS place FROM ONLY {table} AS aged WHERE {pages}({condition}) \
+             LIMIT {CHUNK_ROWS}), gone AS (DELETE FROM ONLY {table} AS aged WHERE ctid = ANY (ARRAY(SELECT place FROM wanted)) \
              AND ({condition}) RETURNING 1) SELECT (SELECT count(*) FROM wanted), (SELECT count(*) FROM gone)"
         )
     }
@@ -175,13 +184,16 @@ impl Rest {
         let counts: Vec<String> =
             self.conditions.iter().map(|(_, which)| format!("count(*) FILTER (WHERE {which})")).collect();
         let sql = format!(
-            "{}SELECT {} FROM ONLY {} WHERE {}",
+            "{}SELECT {} FROM ONLY {} AS aged WHERE {}",
             COUNT_LIMITS.sql(),
             counts.join(", "),
             self.table,
             self.condition()
         );
-        let answer = run(client, Phase::Schema, &sql).await?;
+        let answer = match run(client, Phase::Schema, &sql).await {
+            Err(failure) if self.is_gone(client, &failure).await => return Ok(()),
+            answer => answer?,
+        };
         for message in &answer {
             let SimpleQueryMessage::Row(row) = message else { continue };
             for (place, (policy, _)) in self.conditions.iter().enumerate() {
