@@ -10,7 +10,7 @@ from events.fixture import entries, identifier
 from waiting import wait_until
 
 import telesink
-from telesink.reading import Reader, _following
+from telesink.reading import Reader, _arrivals
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -145,7 +145,7 @@ def test_a_record_that_comes_long_after_its_time_is_told_where_listeners_are_tol
 
 
 def test_what_is_remembered_is_bounded(postgres_store, monkeypatch):
-    monkeypatch.setattr(_following, "TOLD_MAX", 100)
+    monkeypatch.setattr(_arrivals, "TOLD_MAX", 100)
     dsn = postgres_store.dsn(notify=True)
     with telesink.Pipeline(dsn) as pipeline:
         pipeline.enqueue({"body": "old"})
@@ -226,7 +226,7 @@ def test_a_time_that_never_comes_ends_nobody(postgres_store):
 
 
 def test_a_host_whose_clock_is_ahead_does_not_silence_the_others(postgres_store, monkeypatch):
-    monkeypatch.setattr(_following, "TOLD_MAX", 100)
+    monkeypatch.setattr(_arrivals, "TOLD_MAX", 100)
     with telesink.Pipeline(postgres_store.dsn(notify=True)) as pipeline:
         pipeline.enqueue({"body": "old"})
         assert pipeline.flush(30).complete
