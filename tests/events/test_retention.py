@@ -248,7 +248,7 @@ def test_a_destination_that_stores_no_rows_is_refused():
         Retention("console://")
 
 
-def test_a_run_that_is_stopped_says_that_the_rest_is_there(sqlite_store, monkeypatch):
+def test_a_run_that_is_stopped_says_that_the_rest_is_there(sqlite_store):
     write(sqlite_store.dsn(), [("DEBUG", "a", 9)] * 25_000)
     retention = Retention(sqlite_store.dsn(), [Policy("1 day")])
     ends = threading.Event()

@@ -264,8 +264,8 @@ class Retention:
         """Wait for the next moment; False if it is to end."""
         moment = _native.next_moment(self._schedule, self._clock())
         if moment is None:
-            # Never again.
-            wake.wait()
+            # Not as far as the calendar goes; asked again, should the clock be set.
+            wake.wait(_WAIT_SECONDS_MAX)
             return False
         while (left := (moment - self._clock()) / _NANO) > 0:
             if wake.wait(min(left, _WAIT_SECONDS_MAX)):
